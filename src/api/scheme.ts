@@ -1,0 +1,129 @@
+import { schemas } from '../generated/schemas.ts'
+import type { Kind } from './object.ts'
+
+/** A JSON Schema (2020-12) without references. */
+export interface JsonSchema {
+  readonly title?: string
+  readonly description?: string
+  readonly type?: string | readonly string[]
+  readonly format?: string
+  readonly default?: unknown
+  readonly enum?: readonly unknown[]
+  readonly const?: unknown
+  readonly pattern?: string
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly required?: readonly string[]
+  readonly properties?: Readonly<Record<string, JsonSchema>>
+  readonly additionalProperties?: boolean | JsonSchema
+  readonly items?: JsonSchema
+  readonly oneOf?: readonly JsonSchema[]
+  /** A change of this field needs a new start of the program. */
+  readonly 'x-pmk-restart'?: boolean
+  readonly 'x-kubernetes-list-type'?: 'atomic' | 'set' | 'map'
+  readonly 'x-kubernetes-list-map-keys'?: readonly string[]
+  readonly 'x-kubernetes-map-type'?: 'granular' | 'atomic'
+  readonly 'x-kubernetes-preserve-unknown-fields'?: boolean
+  readonly 'x-kubernetes-int-or-string'?: boolean
+  readonly [keyword: string]: unknown
+}
+
+/** One column of a table. */
+export interface Column {
+  readonly name: string
+  /** date: a Timestamp, shown as an age. */
+  readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
+  /** A path in braces, with a default after a colon: `{status.readyReplicas:0}/{spec.replicas}`. */
+  readonly value: string
+  /** 1: only with `-o wide`. */
+  readonly priority?: number
+  readonly description: string
+}
+
+export interface ScalePaths {
+  readonly specReplicas: string
+  readonly statusReplicas: string
+  readonly selector: string
+}
+
+/** Requests that an agent carries out once, as subresources of Process and Instance. */
+export type RequestName = 'signal' | 'action' | 'reload' | 'log' | 'usage'
+
+/** All of it is read from the schema file and its `x-pmk` block. */
+export interface ResourceDefinition {
+  /** Empty for the core group. */
+  readonly group: string
+  readonly version: string
+  /** `pmk.dev/v1`, or `v1` for the core group. */
+  readonly apiVersion: string
+  readonly kind: Kind
+  readonly plural: string
+  readonly singular: string
+  readonly shortNames: readonly string[]
+  readonly categories: readonly string[]
+  readonly scope: 'Namespaced' | 'Cluster'
+  readonly maxNameLength: number
+  /** subdomain: DNS-1123 subdomain; label: without dots. */
+  readonly nameFormat: 'subdomain' | 'label'
+  readonly subresources: {
+    readonly status?: object
+    readonly scale?: ScalePaths
+    readonly requests?: readonly RequestName[]
+  }
+  /** Put on every new object. */
+  readonly finalizers: readonly string[]
+  /** Besides metadata.name and metadata.namespace. */
+  readonly selectableFields: readonly string[]
+  readonly columns: readonly Column[]
+  readonly schema: JsonSchema
+}
+
+/** The definitions of all kinds, by name. */
+export const definitions: readonly ResourceDefinition[] = Object.values(schemas).map((schema) => define(schema as JsonSchema))
+
+const byKind = new Map(definitions.map((definition) => [definition.kind as string, definition]))
+const byPath = new Map(definitions.map((definition) => [`${definition.apiVersion}/${definition.plural}`, definition]))
+
+export function definitionOf(kind: Kind): ResourceDefinition {
+  const definition = byKind.get(kind)
+  if (definition === undefined) throw new Error(`no definition of kind ${kind}`)
+  return definition
+}
+
+/** Undefined for a kind, or an API version of it, that isn't served. */
+export function findDefinition(apiVersion: string, kind: string): ResourceDefinition | undefined {
+  const definition = byKind.get(kind)
+  return definition?.apiVersion === apiVersion ? definition : undefined
+}
+
+/** Undefined for a path that isn't served. */
+export function definitionAt(group: string, version: string, plural: string): ResourceDefinition | undefined {
+  return byPath.get(`${group === '' ? version : `${group}/${version}`}/${plural}`)
+}
+
+/** Finds a kind as people name it: kind, plural, singular or short name, any case, with or without `.group`. */
+export function findByName(name: string): ResourceDefinition | undefined {
+  const [word = '', ...group] = name.toLowerCase().split('.')
+  return definitions.find(
+    (definition) =>
+      (group.length === 0 || group.join('.') === definition.group || group.join('.') === `${definition.version}.${definition.group}`) &&
+      [definition.plural, definition.singular, ...definition.shortNames].includes(word),
+  )
+}
+
+/** `processes.pmk.dev`, or `secrets` for the core group: how messages name a resource. */
+export function qualifiedResource(definition: ResourceDefinition): string {
+  return definition.group === '' ? definition.plural : `${definition.plural}.${definition.group}`
+}
+
+function define(schema: JsonSchema): ResourceDefinition {
+  const meta = schema['x-pmk'] as Omit<ResourceDefinition, 'apiVersion' | 'kind' | 'schema'>
+  return {
+    ...meta,
+    apiVersion: meta.group === '' ? meta.version : `${meta.group}/${meta.version}`,
+    kind: schema.title as Kind,
+    nameFormat: meta.nameFormat ?? 'subdomain',
+    finalizers: meta.finalizers ?? [],
+    schema,
+  }
+}

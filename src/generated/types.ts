@@ -1,0 +1,1536 @@
+// Written by hack/update-codegen.ts from api/*.schema.json. Do not edit.
+
+/**
+ * A number or `unlimited` for both limits, or an object with soft and hard.
+ */
+export type RlimitValue = number | 'unlimited' | RlimitPair
+
+/**
+ * Each kind by its name.
+ */
+export interface KindMap {
+  readonly ConfigMap: ConfigMap
+  readonly Event: Event
+  readonly Instance: Instance
+  readonly Namespace: Namespace
+  readonly Node: Node
+  readonly Process: Process
+  readonly Revision: Revision
+  readonly Secret: Secret
+}
+/**
+ * Settings that Processes refer to.
+ */
+export interface ConfigMap {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * ConfigMap
+   */
+  readonly kind: 'ConfigMap'
+  readonly metadata: ObjectMeta
+  /**
+   * Texts by key.
+   */
+  readonly data?: {
+    readonly [k: string]: string
+  }
+  /**
+   * Bytes by key, in base64.
+   */
+  readonly binaryData?: {
+    readonly [k: string]: string
+  }
+  /**
+   * True: the data can never be changed.
+   */
+  readonly immutable?: boolean
+}
+/**
+ * Names an object and says who it belongs to. Most of it is written by the server.
+ */
+export interface ObjectMeta {
+  /**
+   * Unique among the objects of one kind in one namespace. Lower-case letters, digits, '-' and '.'.
+   */
+  readonly name: string
+  /**
+   * With no name given: a prefix to which the server adds five random characters.
+   */
+  readonly generateName?: string
+  /**
+   * The namespace of the object; absent for kinds that belong to the whole cluster.
+   */
+  readonly namespace?: string
+  /**
+   * Unique over all time. Set by the server.
+   */
+  readonly uid: string
+  /**
+   * Changes with every write. Send it back with a change to be refused when somebody else was faster.
+   */
+  readonly resourceVersion: string
+  /**
+   * Grows only when the spec changes; compare with status.observedGeneration.
+   */
+  readonly generation: number
+  /**
+   * When the object was created. Set by the server.
+   */
+  readonly creationTimestamp: string
+  /**
+   * Set when deletion was asked for; the object goes when its finalizers are gone.
+   */
+  readonly deletionTimestamp?: string
+  /**
+   * Seconds that a polite stop may take before the object is removed. 0 means to kill.
+   */
+  readonly deletionGracePeriodSeconds?: number
+  /**
+   * Names of duties that must be done before a deleted object goes.
+   */
+  readonly finalizers?: readonly string[]
+  /**
+   * Keys and values to select objects by.
+   */
+  readonly labels?: {
+    readonly [k: string]: string
+  }
+  /**
+   * Keys and values that nothing selects by; notes of tools and people.
+   */
+  readonly annotations?: {
+    readonly [k: string]: string
+  }
+  /**
+   * Objects that this one belongs to. It is deleted when all of them are gone.
+   */
+  readonly ownerReferences?: readonly OwnerReference[]
+  /**
+   * Which field was written by whom. Kept by the server for server-side apply.
+   */
+  readonly managedFields?: readonly ManagedFieldsEntry[]
+  /**
+   * No longer used; accepted and dropped.
+   */
+  readonly selfLink?: string
+}
+/**
+ * An object that this one belongs to.
+ */
+export interface OwnerReference {
+  /**
+   * API version of the owner.
+   */
+  readonly apiVersion: string
+  /**
+   * Kind of the owner.
+   */
+  readonly kind: string
+  /**
+   * Name of the owner.
+   */
+  readonly name: string
+  /**
+   * UID of the owner: a new object of the same name is another owner.
+   */
+  readonly uid: string
+  /**
+   * True for the one owner that reconciles this object.
+   */
+  readonly controller?: boolean
+  /**
+   * True: a foreground deletion of the owner waits for this object.
+   */
+  readonly blockOwnerDeletion?: boolean
+}
+/**
+ * The fields that one manager has written.
+ */
+export interface ManagedFieldsEntry {
+  /**
+   * Who wrote.
+   */
+  readonly manager?: string
+  /**
+   * Apply or Update.
+   */
+  readonly operation?: string
+  /**
+   * API version in which the fields are named.
+   */
+  readonly apiVersion?: string
+  /**
+   * When the set of fields last changed.
+   */
+  readonly time?: string
+  /**
+   * Always FieldsV1.
+   */
+  readonly fieldsType?: string
+  /**
+   * The fields, as nested keys.
+   */
+  readonly fieldsV1?: {}
+  /**
+   * The subresource written through, such as status.
+   */
+  readonly subresource?: string
+}
+/**
+ * Something that happened to an object. Kept for an hour.
+ */
+export interface Event {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * Event
+   */
+  readonly kind: 'Event'
+  readonly metadata: ObjectMeta
+  readonly involvedObject: ObjectReference
+  /**
+   * A CamelCase word for programs.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+  /**
+   * Normal or Warning.
+   */
+  readonly type?: string
+  /**
+   * How often it happened.
+   */
+  readonly count?: number
+  /**
+   * When it happened first.
+   */
+  readonly firstTimestamp?: string
+  /**
+   * When it happened last.
+   */
+  readonly lastTimestamp?: string
+  /**
+   * When it was first seen, with microseconds.
+   */
+  readonly eventTime?: string
+  readonly series?: EventSeries
+  readonly source?: EventSource
+  /**
+   * What was done or failed.
+   */
+  readonly action?: string
+  readonly related?: ObjectReference
+  /**
+   * Who said so.
+   */
+  readonly reportingComponent?: string
+  /**
+   * Which one of them.
+   */
+  readonly reportingInstance?: string
+}
+/**
+ * Names another object.
+ */
+export interface ObjectReference {
+  /**
+   * Kind of the object.
+   */
+  readonly kind?: string
+  /**
+   * Its namespace.
+   */
+  readonly namespace?: string
+  /**
+   * Its name.
+   */
+  readonly name?: string
+  /**
+   * Its UID.
+   */
+  readonly uid?: string
+  /**
+   * Its API version.
+   */
+  readonly apiVersion?: string
+  /**
+   * Its version at that moment.
+   */
+  readonly resourceVersion?: string
+  /**
+   * The field it is about.
+   */
+  readonly fieldPath?: string
+}
+/**
+ * Repetitions.
+ */
+export interface EventSeries {
+  /**
+   * How often.
+   */
+  readonly count?: number
+  /**
+   * When last.
+   */
+  readonly lastObservedTime?: string
+}
+/**
+ * Who said so.
+ */
+export interface EventSource {
+  /**
+   * Name of the part.
+   */
+  readonly component?: string
+  /**
+   * Name of the host.
+   */
+  readonly host?: string
+}
+/**
+ * One replica of a Process, bound to a Node. Restarts happen inside it: its name, its logs and its number stay.
+ */
+export interface Instance {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * Instance
+   */
+  readonly kind: 'Instance'
+  readonly metadata: ObjectMeta
+  readonly spec: InstanceSpec
+  readonly status?: InstanceStatus
+}
+/**
+ * What should run. Written by the controller of its Process; restartedAt by people.
+ */
+export interface InstanceSpec {
+  /**
+   * Name of its Process.
+   */
+  readonly process: string
+  /**
+   * Its number among the Instances of the Process.
+   */
+  readonly index: number
+  /**
+   * The Node whose agent runs it.
+   */
+  readonly nodeName: string
+  /**
+   * Name of the Revision that the launch fields of template come from.
+   */
+  readonly revision: string
+  /**
+   * Whether it should run.
+   */
+  readonly desiredState: 'Running' | 'Stopped'
+  /**
+   * True: watch and report, correct nothing.
+   */
+  readonly suspend: boolean
+  /**
+   * Time at which a suspension ends by itself.
+   */
+  readonly suspendUntil?: string
+  /**
+   * A new time here restarts this Instance. Never overwritten by the controller.
+   */
+  readonly restartedAt?: string
+  /**
+   * restartedAt of the Process, as far as the roll has come.
+   */
+  readonly rolloutRestartedAt?: string
+  /**
+   * Who asked for the change that was rolled out last, as far as it is known.
+   */
+  readonly rolloutActor?: string
+  readonly template: ProcessTemplate
+}
+/**
+ * What to run and how to keep it alive: the part of a Process that each of its Instances carries.
+ */
+export interface ProcessTemplate {
+  /**
+   * The program and its first arguments; never through a shell. A bare name is looked up in searchPath. $(NAME) is replaced by the value of a variable, $$ stands for one $. Either this or script is required.
+   *
+   * @minItems 1
+   */
+  readonly command?: readonly [string, ...string[]]
+  /**
+   * Further arguments, appended to command. $(NAME) is replaced as in command.
+   */
+  readonly args?: readonly string[]
+  /**
+   * A script to run instead of command: interpreter with the script as one more argument, then args.
+   */
+  readonly script?: string
+  /**
+   * What runs script.
+   *
+   * @minItems 1
+   */
+  readonly interpreter: readonly [string, ...string[]]
+  /**
+   * Directories in which a bare command name is looked up; also the PATH of the program. The server's own PATH is never used.
+   */
+  readonly searchPath: readonly string[]
+  /**
+   * Absolute path of the directory the program starts in.
+   */
+  readonly workingDir: string
+  readonly stdin?: Stdin
+  readonly forking?: Forking
+  /**
+   * Names of variables to take over from the server. All others of the server are not passed on.
+   */
+  readonly inheritEnv?: readonly string[]
+  /**
+   * Variables of the environment, which is otherwise clean: PATH, HOME, USER, LOGNAME, SHELL, LANG and PMK_NAME, PMK_INSTANCE, PMK_INDEX, PMK_NAMESPACE, PMK_RUN.
+   */
+  readonly env?: readonly EnvVar[]
+  /**
+   * Files, ConfigMaps and Secrets that give many variables at once. env wins over envFrom, the later over the earlier.
+   */
+  readonly envFrom?: readonly EnvFromSource[]
+  readonly securityContext?: SecurityContext
+  /**
+   * Resource limits of setrlimit by name (nofile, nproc, core, as, stack …): a number, `unlimited`, or soft and hard. Unset: what the server was started with, nofile soft 1024.
+   */
+  readonly rlimits?: {
+    readonly [k: string]: RlimitValue
+  }
+  /**
+   * Scheduling priority: 19 is the most yielding. Absent: the server's.
+   */
+  readonly nice?: number
+  readonly ioPriority?: IoPriority
+  /**
+   * How readily the kernel kills it when memory runs out: 1000 first, -1000 never. Absent: 0.
+   */
+  readonly oomScoreAdj?: number
+  /**
+   * CPUs it may run on: 0-3,6.
+   */
+  readonly cpuAffinity?: string
+  /**
+   * Processes that must be there before this one is started; they are stopped after it.
+   */
+  readonly dependsOn?: readonly Dependency[]
+  /**
+   * How long to wait before the first start after it became wanted.
+   */
+  readonly startDelay: string
+  readonly startupProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly livenessProbe?: Probe
+  /**
+   * Seconds that an Instance must be ready without a break before a roll goes on.
+   */
+  readonly minReadySeconds: number
+  readonly lifecycle?: Lifecycle
+  /**
+   * Whether to start the program again when it ends.
+   */
+  readonly restartPolicy: 'Always' | 'OnFailure' | 'Never'
+  /**
+   * Exit codes (0 to 255) and signals (TERM) that count as a good end.
+   */
+  readonly successExitCodes: readonly (number | string)[]
+  readonly backoff: Backoff
+  readonly restartLimit: RestartLimit
+  /**
+   * Signal that asks the program to end. SIG in front is accepted.
+   */
+  readonly stopSignal: string
+  /**
+   * Seconds between the stop signal and KILL.
+   */
+  readonly terminationGracePeriodSeconds: number
+  /**
+   * Steps of stopping, instead of stopSignal and terminationGracePeriodSeconds. KILL of the tree is always the last.
+   */
+  readonly stopSteps?: readonly StopStep[]
+  /**
+   * Which processes the stop signals reach: all that the program started, its process group, or its main process. The last KILL always reaches all.
+   */
+  readonly killScope: 'Tree' | 'Group' | 'Main'
+  readonly reload?: Reload
+  /**
+   * Commands of your own for `pmk action`, run as the process's user in its environment.
+   */
+  readonly actions?: readonly Action[]
+  readonly logs: Logs
+}
+/**
+ * Standard input of the program. Absent: /dev/null.
+ */
+export interface Stdin {
+  /**
+   * Absolute path of a file to read from.
+   */
+  readonly file?: string
+}
+/**
+ * For daemons that insist on going to the background. Prefer an option that keeps the program in the foreground.
+ */
+export interface Forking {
+  /**
+   * Absolute path of the file in which the daemon writes the number of its main process.
+   */
+  readonly pidFile: string
+}
+/**
+ * One variable of the environment.
+ */
+export interface EnvVar {
+  /**
+   * Name of the variable.
+   */
+  readonly name: string
+  /**
+   * Its value. $(NAME) is replaced by the value of a variable defined before, $$ stands for one $.
+   */
+  readonly value?: string
+  readonly valueFrom?: EnvVarSource
+}
+/**
+ * Where the value of a variable comes from. Exactly one of the fields.
+ */
+export interface EnvVarSource {
+  readonly secretKeyRef?: KeySelector
+  readonly configMapKeyRef?: KeySelector
+  readonly fieldRef?: FieldSelector
+  readonly fileRef?: FileSelector
+  readonly exec?: ExecAction
+}
+/**
+ * A key of a Secret or ConfigMap in the same namespace.
+ */
+export interface KeySelector {
+  /**
+   * Name of the Secret or ConfigMap.
+   */
+  readonly name: string
+  /**
+   * Key in its data.
+   */
+  readonly key: string
+  /**
+   * True: no variable when the object or the key is missing.
+   */
+  readonly optional: boolean
+}
+/**
+ * A field of the Instance.
+ */
+export interface FieldSelector {
+  /**
+   * Accepted and not used.
+   */
+  readonly apiVersion?: string
+  /**
+   * metadata.name, metadata.namespace, metadata.uid, metadata.labels['KEY'], metadata.annotations['KEY'], spec.nodeName or spec.index.
+   */
+  readonly fieldPath: string
+}
+/**
+ * The text of a file, without one newline at its end, read as the process's user at each start.
+ */
+export interface FileSelector {
+  /**
+   * Absolute path.
+   */
+  readonly path: string
+  /**
+   * True: no variable when the file is missing.
+   */
+  readonly optional: boolean
+}
+/**
+ * A command, run as the process's user in its environment and working directory, never through a shell. Exit code 0 is success.
+ */
+export interface ExecAction {
+  /**
+   * The command and its arguments. A bare name is looked up in searchPath.
+   *
+   * @minItems 1
+   */
+  readonly command: readonly [string, ...string[]]
+}
+/**
+ * Many variables at once. Exactly one of file, configMapRef and secretRef.
+ */
+export interface EnvFromSource {
+  /**
+   * Put in front of each name.
+   */
+  readonly prefix?: string
+  readonly file?: EnvFileSource
+  readonly configMapRef?: OptionalObjectReference
+  readonly secretRef?: OptionalObjectReference
+}
+/**
+ * A file of NAME=value lines, such as those of /etc/default, read as the process's user at each start.
+ */
+export interface EnvFileSource {
+  /**
+   * Absolute path.
+   */
+  readonly path: string
+  /**
+   * True: nothing when the file is missing.
+   */
+  readonly optional: boolean
+}
+/**
+ * An object in the same namespace.
+ */
+export interface OptionalObjectReference {
+  /**
+   * Name of the object.
+   */
+  readonly name: string
+  /**
+   * True: nothing when it is missing.
+   */
+  readonly optional: boolean
+}
+/**
+ * Who the program runs as and what it may do.
+ */
+export interface SecurityContext {
+  /**
+   * User, by name or number. Absent: the user of the server.
+   */
+  readonly runAsUser?: number | string
+  /**
+   * Group, by name or number. Absent: the user's own.
+   */
+  readonly runAsGroup?: number | string
+  /**
+   * Further groups, by name or number. Absent: the user's, from the group database.
+   */
+  readonly supplementalGroups?: readonly (number | string)[]
+  /**
+   * File mode creation mask, in octal.
+   */
+  readonly umask: string
+  /**
+   * True: the program can't gain rights through set-user-id files.
+   */
+  readonly noNewPrivileges: boolean
+  readonly capabilities?: Capabilities
+}
+/**
+ * Linux capabilities, without CAP_.
+ */
+export interface Capabilities {
+  /**
+   * Capabilities that the program gets although its user is not root.
+   */
+  readonly add?: readonly string[]
+  /**
+   * Capabilities that it can never have. ALL means all that are not in add.
+   */
+  readonly drop?: readonly string[]
+}
+export interface RlimitPair {
+  /**
+   * The limit in force.
+   */
+  readonly soft?: number | 'unlimited'
+  /**
+   * What the program may raise it to.
+   */
+  readonly hard?: number | 'unlimited'
+}
+/**
+ * Priority of disk access.
+ */
+export interface IoPriority {
+  /**
+   * Scheduling class.
+   */
+  readonly class: 'RealTime' | 'BestEffort' | 'Idle'
+  /**
+   * 0 is first, 7 last. Not for Idle.
+   */
+  readonly level?: number
+}
+/**
+ * Another Process of the same namespace that must be there first.
+ */
+export interface Dependency {
+  /**
+   * Name of the Process.
+   */
+  readonly name: string
+  /**
+   * Kind of the object.
+   */
+  readonly kind: 'Process'
+  /**
+   * What must hold of it: Started (its startup probe passed), Ready, or Succeeded (it ended well).
+   */
+  readonly condition: 'Started' | 'Ready' | 'Succeeded'
+  /**
+   * What to do when the other one starts anew later: nothing, or restart too.
+   */
+  readonly onRestart: 'Ignore' | 'Restart'
+  /**
+   * Start anyway after so long. Absent: wait without end.
+   */
+  readonly timeout?: string
+}
+/**
+ * A test that is repeated. Exactly one of exec, httpGet and tcpSocket. A timeout is a failure.
+ */
+export interface Probe {
+  readonly exec?: ExecAction
+  readonly httpGet?: HttpGetAction
+  readonly tcpSocket?: TcpSocketAction
+  /**
+   * Seconds between the start of the program and the first attempt.
+   */
+  readonly initialDelaySeconds: number
+  /**
+   * Seconds from one attempt to the next.
+   */
+  readonly periodSeconds: number
+  /**
+   * Seconds after which an attempt counts as failed.
+   */
+  readonly timeoutSeconds: number
+  /**
+   * Successes in a row after a failure that make the probe pass. 1 for startup and liveness.
+   */
+  readonly successThreshold: number
+  /**
+   * Failures in a row that make the probe fail.
+   */
+  readonly failureThreshold: number
+}
+/**
+ * An HTTP GET request. Redirects are not followed.
+ */
+export interface HttpGetAction {
+  /**
+   * Path, with a query if need be.
+   */
+  readonly path: string
+  /**
+   * TCP port.
+   */
+  readonly port: number
+  /**
+   * Name or address to connect to.
+   */
+  readonly host: string
+  /**
+   * HTTP or HTTPS. The certificate is not verified.
+   */
+  readonly scheme: 'HTTP' | 'HTTPS'
+  /**
+   * Headers to send.
+   */
+  readonly httpHeaders?: readonly HttpHeader[]
+  /**
+   * Status codes that are success, as numbers and ranges: 200-299,304.
+   */
+  readonly expectStatus: string
+  /**
+   * Text that the first 64 KiB of the body must contain.
+   */
+  readonly expectBody?: string
+}
+/**
+ * A header of a request.
+ */
+export interface HttpHeader {
+  /**
+   * Name of the header.
+   */
+  readonly name: string
+  /**
+   * Value of the header.
+   */
+  readonly value: string
+}
+/**
+ * Opens a TCP connection; success is to be let in.
+ */
+export interface TcpSocketAction {
+  /**
+   * TCP port.
+   */
+  readonly port: number
+  /**
+   * Name or address to connect to.
+   */
+  readonly host: string
+}
+/**
+ * Commands at points of the life of a program. They run one after another, in order.
+ */
+export interface Lifecycle {
+  /**
+   * Before each start. A failure counts as a failed start.
+   */
+  readonly preStart?: readonly Hook[]
+  /**
+   * After each start. A failure is an Event and kills nothing.
+   */
+  readonly postStart?: readonly Hook[]
+  /**
+   * Before the first stop signal. They count against the grace period.
+   */
+  readonly preStop?: readonly Hook[]
+  /**
+   * After each end of the program, asked for or not, before the next start.
+   */
+  readonly postStop?: readonly Hook[]
+}
+/**
+ * A command at a point of the life of a program.
+ */
+export interface Hook {
+  readonly exec: ExecAction
+  /**
+   * How long it may take before it is killed and counts as failed.
+   */
+  readonly timeout: string
+}
+/**
+ * How long to wait before a restart. The first death after resetAfter of life restarts at once; then initial, times factor each time, up to max.
+ */
+export interface Backoff {
+  /**
+   * The first wait.
+   */
+  readonly initial: string
+  /**
+   * What each further wait is multiplied by.
+   */
+  readonly factor: number
+  /**
+   * The longest wait.
+   */
+  readonly max: string
+  /**
+   * Share of the wait that chance adds or takes away.
+   */
+  readonly jitter: number
+  /**
+   * A program that lived so long starts with a clean record.
+   */
+  readonly resetAfter: string
+}
+/**
+ * When to stop trying.
+ */
+export interface RestartLimit {
+  /**
+   * Restarts within window that are too many; 0: never give up.
+   */
+  readonly count: number
+  /**
+   * The time in which restarts are counted.
+   */
+  readonly window: string
+  /**
+   * What to do then.
+   */
+  readonly action: 'GiveUp'
+  /**
+   * Try again after so long. Absent: only when somebody asks (pmk restart, pmk start) or the Process changes.
+   */
+  readonly retryAfter?: string
+}
+/**
+ * One step of stopping. Exactly one of signal and exec.
+ */
+export interface StopStep {
+  /**
+   * Signal to send, such as QUIT.
+   */
+  readonly signal?: string
+  readonly exec?: ExecAction
+  /**
+   * How long to wait for the end before the next step.
+   */
+  readonly wait: string
+}
+/**
+ * What `pmk reload` does. Exactly one of signal and exec.
+ */
+export interface Reload {
+  /**
+   * Signal for the main process, such as HUP.
+   */
+  readonly signal?: string
+  readonly exec?: ExecAction
+  /**
+   * Files whose change reloads the program by itself.
+   */
+  readonly onFileChange?: readonly string[]
+}
+/**
+ * A command of your own for `pmk action`. Exactly one of exec and signal.
+ */
+export interface Action {
+  /**
+   * Name of the action.
+   */
+  readonly name: string
+  /**
+   * What it does, for people.
+   */
+  readonly description?: string
+  readonly exec?: ExecAction
+  /**
+   * Signal to send to the main process.
+   */
+  readonly signal?: string
+  /**
+   * How long the command may take before it is killed.
+   */
+  readonly timeout: string
+}
+/**
+ * How much output is kept.
+ */
+export interface Logs {
+  /**
+   * Size at which the log is rotated.
+   */
+  readonly maxSize: string
+  /**
+   * Archives kept beside the live file.
+   */
+  readonly maxFiles: number
+  /**
+   * Whether archives are compressed with gzip.
+   */
+  readonly compress: boolean
+  /**
+   * False: standard error goes to a file of its own.
+   */
+  readonly mergeStderr: boolean
+}
+/**
+ * What is. Written by the agent.
+ */
+export interface InstanceStatus {
+  /**
+   * The generation that this status is about.
+   */
+  readonly observedGeneration?: number
+  /**
+   * Where in its life it is.
+   */
+  readonly phase?: 'Pending' | 'Starting' | 'Running' | 'Stopping' | 'Stopped' | 'Succeeded' | 'Failed' | 'Unknown'
+  /**
+   * What the STATUS column shows: the phase, or Blocked, CrashLoopBackOff, GaveUp, Suspended, NotReady, StartError.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people about the reason.
+   */
+  readonly message?: string
+  /**
+   * Number of the main process while there is one.
+   */
+  readonly pid?: number
+  /**
+   * When the program was started.
+   */
+  readonly startedAt?: string
+  /**
+   * Whether it is ready.
+   */
+  readonly ready?: boolean
+  /**
+   * Unasked deaths that were followed by a start.
+   */
+  readonly restartCount?: number
+  /**
+   * Number of the present run.
+   */
+  readonly attempt?: number
+  /**
+   * When it will be started, while a backoff waits.
+   */
+  readonly nextStartAt?: string
+  /**
+   * The revision that the program was started with.
+   */
+  readonly revision?: string
+  /**
+   * spec.rolloutRestartedAt when the program was started.
+   */
+  readonly rolloutRestartedAt?: string
+  /**
+   * The command with the path that was found for it; no arguments.
+   */
+  readonly command?: readonly string[]
+  readonly lastTermination?: Termination
+  /**
+   * The last 20 changes with their causes, oldest first. What `pmk why` tells.
+   *
+   * @maxItems 20
+   */
+  readonly transitions?: readonly Transition[]
+  /**
+   * What this host can't honour of the template.
+   */
+  readonly hostGaps?: readonly string[]
+  /**
+   * Started, Ready, Supervised, HostSupports.
+   */
+  readonly conditions?: readonly Condition[]
+}
+/**
+ * How a run of the program ended.
+ */
+export interface Termination {
+  /**
+   * Exit code; 128 + number for a signal. Absent when it can't be known.
+   */
+  readonly exitCode?: number
+  /**
+   * The signal that ended it, such as KILL.
+   */
+  readonly signal?: string
+  /**
+   * Completed, Error, Signaled, LivenessProbeFailed, StartupProbeFailed, StartError, Stopped, Restarted, RolledOut, Unknown and the like.
+   */
+  readonly reason: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+  /**
+   * When the program was started.
+   */
+  readonly startedAt?: string
+  /**
+   * When it ended.
+   */
+  readonly finishedAt: string
+  /**
+   * The last 2 KiB of its output at most, when it did not end well.
+   */
+  readonly tail?: string
+}
+/**
+ * One change in the life of an Instance and its cause.
+ */
+export interface Transition {
+  /**
+   * When it happened.
+   */
+  readonly time: string
+  /**
+   * The phase entered.
+   */
+  readonly phase: string
+  /**
+   * A CamelCase word: Exit, SignalFromOutside, LivenessProbeFailed, Rollout, RestartRequested, StopRequested, DependencyNotReady, Backoff and the like.
+   */
+  readonly cause: string
+  /**
+   * A sentence for people: what happened and why.
+   */
+  readonly message?: string
+  /**
+   * Who asked for it, where somebody did.
+   */
+  readonly actor?: string
+  /**
+   * The main process it is about.
+   */
+  readonly pid?: number
+}
+/**
+ * One aspect of the state of an object.
+ */
+export interface Condition {
+  /**
+   * The aspect, such as Ready.
+   */
+  readonly type: string
+  /**
+   * Whether it holds.
+   */
+  readonly status: 'True' | 'False' | 'Unknown'
+  /**
+   * The generation of the object that this was said of.
+   */
+  readonly observedGeneration?: number
+  /**
+   * A CamelCase word for programs.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+  /**
+   * When status last changed.
+   */
+  readonly lastTransitionTime?: string
+}
+/**
+ * A scope for names.
+ */
+export interface Namespace {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * Namespace
+   */
+  readonly kind: 'Namespace'
+  readonly metadata: ObjectMeta
+  readonly spec: NamespaceSpec
+  readonly status?: NamespaceStatus
+}
+/**
+ * Kept for Kubernetes clients.
+ */
+export interface NamespaceSpec {
+  /**
+   * Duties to be done before the namespace goes.
+   */
+  readonly finalizers: readonly string[]
+}
+/**
+ * What is.
+ */
+export interface NamespaceStatus {
+  /**
+   * Terminating: its objects are being deleted.
+   */
+  readonly phase?: 'Active' | 'Terminating'
+}
+/**
+ * A host with an agent.
+ */
+export interface Node {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * Node
+   */
+  readonly kind: 'Node'
+  readonly metadata: ObjectMeta
+  readonly spec?: NodeSpec
+  readonly status?: NodeStatus
+}
+/**
+ * What is wanted of the host.
+ */
+export interface NodeSpec {
+  /**
+   * True: no new Instances are put here.
+   */
+  readonly unschedulable: boolean
+}
+/**
+ * What is. Written by the agent.
+ */
+export interface NodeStatus {
+  /**
+   * Whether its agent answers.
+   */
+  readonly phase?: 'Ready' | 'NotReady'
+  /**
+   * Instances bound to it.
+   */
+  readonly instances?: number
+  /**
+   * When the agent last spoke.
+   */
+  readonly heartbeatTime?: string
+  /**
+   * cpu and memory of the host.
+   */
+  readonly capacity?: {
+    readonly [k: string]: string
+  }
+  readonly info?: NodeInfo
+  /**
+   * Ready, HostSupports.
+   */
+  readonly conditions?: readonly Condition[]
+}
+/**
+ * What the host is.
+ */
+export interface NodeInfo {
+  /**
+   * Version of the agent.
+   */
+  readonly pmkVersion?: string
+  /**
+   * Changes with each boot.
+   */
+  readonly bootID?: string
+  /**
+   * Version of the kernel.
+   */
+  readonly kernelVersion?: string
+  /**
+   * linux
+   */
+  readonly operatingSystem?: string
+  /**
+   * Such as x64.
+   */
+  readonly architecture?: string
+  /**
+   * Name of the host.
+   */
+  readonly hostname?: string
+}
+/**
+ * A program that is kept running: what it is, how many of it, how to tell that it is well, and what to do when it is not.
+ */
+export interface Process {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * Process
+   */
+  readonly kind: 'Process'
+  readonly metadata: ObjectMeta
+  readonly spec: ProcessSpec
+  readonly status?: ProcessStatus
+}
+/**
+ * What should run.
+ */
+export interface ProcessSpec {
+  /**
+   * What it is, for people.
+   */
+  readonly description?: string
+  /**
+   * Whether it should run: what `pmk start` and `pmk stop` write.
+   */
+  readonly desiredState: 'Running' | 'Stopped'
+  /**
+   * True: watch and report, but start, stop and restart nothing. What `pmk suspend` and `pmk resume` write.
+   */
+  readonly suspend: boolean
+  /**
+   * Time at which a suspension ends by itself.
+   */
+  readonly suspendUntil?: string
+  /**
+   * How many Instances of it.
+   */
+  readonly replicas: number
+  /**
+   * Number of the first Instance.
+   */
+  readonly indexStart: number
+  /**
+   * Node to run on. Absent: chosen by the server.
+   */
+  readonly nodeName?: string
+  /**
+   * A new time here restarts all Instances, one after another as updateStrategy says. What `pmk restart` writes.
+   */
+  readonly restartedAt?: string
+  readonly updateStrategy: UpdateStrategy
+  /**
+   * Old revisions kept for `pmk rollout undo`.
+   */
+  readonly revisionHistoryLimit: number
+  /**
+   * The program and its first arguments; never through a shell. A bare name is looked up in searchPath. $(NAME) is replaced by the value of a variable, $$ stands for one $. Either this or script is required.
+   *
+   * @minItems 1
+   */
+  readonly command?: readonly [string, ...string[]]
+  /**
+   * Further arguments, appended to command. $(NAME) is replaced as in command.
+   */
+  readonly args?: readonly string[]
+  /**
+   * A script to run instead of command: interpreter with the script as one more argument, then args.
+   */
+  readonly script?: string
+  /**
+   * What runs script.
+   *
+   * @minItems 1
+   */
+  readonly interpreter: readonly [string, ...string[]]
+  /**
+   * Directories in which a bare command name is looked up; also the PATH of the program. The server's own PATH is never used.
+   */
+  readonly searchPath: readonly string[]
+  /**
+   * Absolute path of the directory the program starts in.
+   */
+  readonly workingDir: string
+  readonly stdin?: Stdin
+  readonly forking?: Forking
+  /**
+   * Names of variables to take over from the server. All others of the server are not passed on.
+   */
+  readonly inheritEnv?: readonly string[]
+  /**
+   * Variables of the environment, which is otherwise clean: PATH, HOME, USER, LOGNAME, SHELL, LANG and PMK_NAME, PMK_INSTANCE, PMK_INDEX, PMK_NAMESPACE, PMK_RUN.
+   */
+  readonly env?: readonly EnvVar[]
+  /**
+   * Files, ConfigMaps and Secrets that give many variables at once. env wins over envFrom, the later over the earlier.
+   */
+  readonly envFrom?: readonly EnvFromSource[]
+  readonly securityContext?: SecurityContext
+  /**
+   * Resource limits of setrlimit by name (nofile, nproc, core, as, stack …): a number, `unlimited`, or soft and hard. Unset: what the server was started with, nofile soft 1024.
+   */
+  readonly rlimits?: {
+    readonly [k: string]: RlimitValue
+  }
+  /**
+   * Scheduling priority: 19 is the most yielding. Absent: the server's.
+   */
+  readonly nice?: number
+  readonly ioPriority?: IoPriority
+  /**
+   * How readily the kernel kills it when memory runs out: 1000 first, -1000 never. Absent: 0.
+   */
+  readonly oomScoreAdj?: number
+  /**
+   * CPUs it may run on: 0-3,6.
+   */
+  readonly cpuAffinity?: string
+  /**
+   * Processes that must be there before this one is started; they are stopped after it.
+   */
+  readonly dependsOn?: readonly Dependency[]
+  /**
+   * How long to wait before the first start after it became wanted.
+   */
+  readonly startDelay: string
+  readonly startupProbe?: Probe
+  readonly readinessProbe?: Probe
+  readonly livenessProbe?: Probe
+  /**
+   * Seconds that an Instance must be ready without a break before a roll goes on.
+   */
+  readonly minReadySeconds: number
+  readonly lifecycle?: Lifecycle
+  /**
+   * Whether to start the program again when it ends.
+   */
+  readonly restartPolicy: 'Always' | 'OnFailure' | 'Never'
+  /**
+   * Exit codes (0 to 255) and signals (TERM) that count as a good end.
+   */
+  readonly successExitCodes: readonly (number | string)[]
+  readonly backoff: Backoff
+  readonly restartLimit: RestartLimit
+  /**
+   * Signal that asks the program to end. SIG in front is accepted.
+   */
+  readonly stopSignal: string
+  /**
+   * Seconds between the stop signal and KILL.
+   */
+  readonly terminationGracePeriodSeconds: number
+  /**
+   * Steps of stopping, instead of stopSignal and terminationGracePeriodSeconds. KILL of the tree is always the last.
+   */
+  readonly stopSteps?: readonly StopStep[]
+  /**
+   * Which processes the stop signals reach: all that the program started, its process group, or its main process. The last KILL always reaches all.
+   */
+  readonly killScope: 'Tree' | 'Group' | 'Main'
+  readonly reload?: Reload
+  /**
+   * Commands of your own for `pmk action`, run as the process's user in its environment.
+   */
+  readonly actions?: readonly Action[]
+  readonly logs: Logs
+}
+/**
+ * How a change reaches the Instances.
+ */
+export interface UpdateStrategy {
+  /**
+   * RollingUpdate: one after another, waiting for Ready. OnDelete: an Instance changes when it is next restarted by somebody.
+   */
+  readonly type: 'RollingUpdate' | 'OnDelete'
+  readonly rollingUpdate: RollingUpdate
+  /**
+   * A roll without progress for so long is reported as failed.
+   */
+  readonly progressDeadline: string
+  /**
+   * True: changes are stored and not rolled out.
+   */
+  readonly paused: boolean
+}
+/**
+ * Bounds of a roll.
+ */
+export interface RollingUpdate {
+  /**
+   * How many Instances, as a number or a share such as 25%, may be unready because of the roll. At least 1.
+   */
+  readonly maxUnavailable: number | string
+}
+/**
+ * What is. Written by the server.
+ */
+export interface ProcessStatus {
+  /**
+   * The generation that this status is about.
+   */
+  readonly observedGeneration?: number
+  /**
+   * Instances that exist.
+   */
+  readonly replicas?: number
+  /**
+   * Instances that are ready.
+   */
+  readonly readyReplicas?: number
+  /**
+   * Instances that run the newest revision.
+   */
+  readonly updatedReplicas?: number
+  /**
+   * Instances ready for at least minReadySeconds.
+   */
+  readonly availableReplicas?: number
+  /**
+   * Unasked deaths that were followed by a start, of all Instances.
+   */
+  readonly restartCount?: number
+  /**
+   * The revision that all Instances ran last.
+   */
+  readonly currentRevision?: string
+  /**
+   * The newest revision.
+   */
+  readonly updateRevision?: string
+  /**
+   * What it does now: Running, Starting, NotReady, Rolling, Blocked, CrashLoopBackOff, GaveUp, Stopping, Stopped, Suspended, Succeeded, Failed.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people about the reason.
+   */
+  readonly message?: string
+  /**
+   * Label selector of its Instances.
+   */
+  readonly selector?: string
+  /**
+   * How often two launch templates had the same hash.
+   */
+  readonly collisionCount?: number
+  /**
+   * Ready, Available, Progressing, HostSupports.
+   */
+  readonly conditions?: readonly Condition[]
+}
+/**
+ * One launch template of a Process, never changed: what rollouts and undo go between.
+ */
+export interface Revision {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * Revision
+   */
+  readonly kind: 'Revision'
+  readonly metadata: ObjectMeta
+  /**
+   * Counts the revisions of the Process; the highest is the newest. Grows when an old template comes back.
+   */
+  readonly revision: number
+  readonly spec: RevisionSpec
+}
+/**
+ * The template and where it came from.
+ */
+export interface RevisionSpec {
+  /**
+   * Name of its Process.
+   */
+  readonly process: string
+  /**
+   * The annotation kubernetes.io/change-cause of the Process when it was made.
+   */
+  readonly cause?: string
+  /**
+   * Fingerprint of the Secrets and ConfigMaps that env and envFrom name, when there are any.
+   */
+  readonly dataHash?: string
+  /**
+   * The launch fields of the Process, with defaults left out.
+   */
+  readonly template: {}
+}
+/**
+ * Settings that must not be seen. They lie unencrypted in the data directory of the server, which only its user can read.
+ */
+export interface Secret {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * Secret
+   */
+  readonly kind: 'Secret'
+  readonly metadata: ObjectMeta
+  /**
+   * What sort of secret.
+   */
+  readonly type: string
+  /**
+   * Bytes by key, in base64.
+   */
+  readonly data?: {
+    readonly [k: string]: string
+  }
+  /**
+   * Texts by key; turned into data when written, never shown.
+   */
+  readonly stringData?: {
+    readonly [k: string]: string
+  }
+  /**
+   * True: the data can never be changed.
+   */
+  readonly immutable?: boolean
+}
