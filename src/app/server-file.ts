@@ -1,0 +1,52 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import nodeProcess from 'node:process'
+
+/** What a running server says of itself in `server.json`: enough to tell it from a later process of the same number. */
+export interface ServerRecord {
+  readonly pid: number
+  /** Field 22 of /proc/PID/stat. */
+  readonly startTime: string
+  readonly bootId: string
+  readonly version: string
+}
+
+export function writeServerRecord(file: string, version: string): ServerRecord {
+  const pid = nodeProcess.pid
+  const record = { pid, startTime: startTimeOf(pid) ?? '', bootId: bootId(), version }
+  writeFileSync(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  return record
+}
+
+export function removeServerRecord(file: string): void {
+  rmSync(file, { force: true })
+}
+
+/** The server that wrote the file, if it is still the one that runs. */
+export function runningServer(file: string): ServerRecord | undefined {
+  let record: ServerRecord
+  try {
+    record = JSON.parse(readFileSync(file, 'utf8')) as ServerRecord
+  } catch (err) {
+    // No file: never started, or stopped in order. Half a file: it died while writing, so it doesn't run.
+    if (err instanceof SyntaxError || (err as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw err
+  }
+  return record.bootId === bootId() && startTimeOf(record.pid) === record.startTime ? record : undefined
+}
+
+/** Start time of a process in clock ticks since boot; undefined when there is none, or only its remains. */
+export function startTimeOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The second field is the name in parentheses and may hold blanks; the third, the state, follows the last one.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return fields[0] === 'Z' ? undefined : fields[19]
+  } catch {
+    // Gone: /proc has no such directory.
+    return undefined
+  }
+}
+
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+}

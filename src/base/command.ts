@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+
+/** Tools of our own, such as an editor, git or the server in the background: never the programs that pmk supervises. */
+export interface CommandOptions {
+  readonly cwd?: string
+  /** The whole environment; absent: ours. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  readonly signal?: AbortSignal
+}
+
+export interface CommandResult {
+  /** 128 + number for a signal. */
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Bytes of output kept of each stream; a tool that says more is cut, not failed. */
+const MAX_OUTPUT = 4 * 1024 * 1024
+
+/** Runs a command to its end. Rejects only when it can't be started or the signal fires. */
+export function runCommand(
+  command: readonly [string, ...string[]],
+  options: CommandOptions & { readonly input?: string } = {},
+): Promise<CommandResult> {
+  const [file, ...args] = command
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { ...options, stdio: 'pipe' })
+    const stdout = collect(child.stdout)
+    const stderr = collect(child.stderr)
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code: code ?? (signal === null ? 1 : 128), stdout: stdout(), stderr: stderr() }))
+    // A tool that doesn't read its input breaks the pipe; its exit code tells what matters.
+    child.stdin.on('error', () => {})
+    child.stdin.end(options.input ?? '')
+  })
+}
+
+/** Runs a command on our own terminal, such as an editor. */
+export function runInteractive(command: readonly [string, ...string[]], options: CommandOptions = {}): Promise<number> {
+  const [file, ...args] = command
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { ...options, stdio: 'inherit' })
+    child.on('error', reject)
+    child.on('close', (code) => resolve(code ?? 128))
+  })
+}
+
+/** A program that goes on when we end. */
+export interface Detached {
+  readonly pid: number
+  /** Its exit code, should it end while we still look; 128 for a signal. */
+  readonly ended: Promise<number>
+}
+
+/** Starts a program in a session of its own, with nothing of our terminal; its output is appended to `outputFile`. */
+export function startDetached(
+  command: readonly [string, ...string[]],
+  options: CommandOptions & { readonly outputFile: string },
+): Promise<Detached> {
+  const [file, ...args] = command
+  const { outputFile, ...rest } = options
+  const output = openSync(outputFile, 'a', 0o600)
+  return new Promise((resolve, reject) => {
+    const child = spawn(file, args, { ...rest, detached: true, stdio: ['ignore', output, output] })
+    closeSync(output)
+    const ended = new Promise<number>((end) => child.on('exit', (code) => end(code ?? 128)))
+    child.on('error', reject)
+    child.on('spawn', () => {
+      child.unref()
+      resolve({ pid: child.pid ?? 0, ended })
+    })
+  })
+}
+
+function collect(stream: NodeJS.ReadableStream): () => string {
+  const chunks: Buffer[] = []
+  let size = 0
+  stream.on('data', (chunk: Buffer) => {
+    if (size < MAX_OUTPUT) chunks.push(chunk)
+    size += chunk.length
+  })
+  return () => Buffer.concat(chunks).toString()
+}
