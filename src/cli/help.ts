@@ -1,0 +1,57 @@
+import type { FlagSpec, FlagSpecs } from './flags.ts'
+import type { Verb } from './verb.ts'
+import { type VerbGroup, verbs } from './verbs.ts'
+
+const GROUPS: readonly VerbGroup[] = ['Objects', 'Processes', 'Server', 'Other']
+
+/** `pmk --help`. */
+export function generalHelp(globals: FlagSpecs): string {
+  const lines = ['pmk keeps processes running as manifests say.', '', 'Usage: pmk VERB [ARGUMENTS] [FLAGS]']
+  const width = Math.max(...Object.keys(verbs).map((name) => name.length))
+  for (const group of GROUPS) {
+    const members = Object.entries(verbs).filter(([, entry]) => entry.group === group)
+    if (members.length === 0) continue
+    lines.push('', `${group}:`, ...members.map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`))
+  }
+  lines.push(
+    '',
+    'Flags of all verbs:',
+    ...flagLines(globals),
+    '',
+    "'pmk VERB --help' tells more about one verb, 'pmk explain KIND' about the fields of a manifest.",
+  )
+  return `${lines.join('\n')}\n`
+}
+
+/** `pmk rollout --help`: the verbs that begin with that word. */
+export function groupHelp(word: string): string {
+  const members = Object.entries(verbs).filter(([name]) => name.startsWith(`${word} `))
+  const width = Math.max(...members.map(([name]) => name.length))
+  return `${[`Usage: pmk ${word} VERB [ARGUMENTS] [FLAGS]`, '', ...members.map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`)].join('\n')}\n`
+}
+
+/** `pmk VERB --help`. */
+export function verbHelp(verb: Verb, globals: FlagSpecs): string {
+  const lines = [verb.description, '', `Usage: pmk ${verb.usage}`]
+  if (verb.examples !== undefined) lines.push('', 'Examples:', ...verb.examples.map((example) => `  ${example}`))
+  const own = Object.fromEntries(Object.entries(verb.flags).filter(([, spec]) => spec.hidden !== true))
+  if (Object.keys(own).length > 0) lines.push('', 'Flags:', ...flagLines(own))
+  lines.push('', 'Flags of all verbs:', ...flagLines(globals))
+  return `${lines.join('\n')}\n`
+}
+
+function flagLines(specs: FlagSpecs): readonly string[] {
+  const rows = Object.entries(specs)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(
+      ([name, spec]) => [`  ${spec.short === undefined ? '    ' : `-${spec.short}, `}--${name}${placeholderOf(spec)}`, spec.help] as const,
+    )
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return rows.map(([left, help]) => `${left.padEnd(width)}  ${help}`)
+}
+
+function placeholderOf(spec: FlagSpec): string {
+  if (spec.type === 'boolean') return spec.default === true ? '=true' : ''
+  const word = spec.placeholder ?? { string: 'TEXT', strings: 'TEXT', integer: 'N', duration: 'TIME' }[spec.type]
+  return spec.optional === undefined ? ` ${word}` : `[=${word}]`
+}

@@ -1,0 +1,6 @@
+#!/usr/bin/env node
+import nodeProcess from 'node:process'
+import { main } from './cli/entry.ts'
+
+// An explicit exit: idle connections must not keep a finished command waiting.
+nodeProcess.exit(await main())
