@@ -1,0 +1,123 @@
+import { chmod, mkdir } from 'node:fs/promises'
+import { Level } from 'level'
+import type { Clock } from '../base/clock.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import type { Disk, Entry, Operation } from './disk.ts'
+import { DurableStore, WINDOW_CHANGES } from './durable-store.ts'
+import type { KeyRange } from './level-keys.ts'
+import { loadStore } from './level-load.ts'
+import { StoreError } from './store-error.ts'
+
+/** Makes a batch durable. */
+export type WriteBatch = (operations: readonly Operation[]) => Promise<void>
+
+export interface LevelStoreOptions {
+  /** A directory of its own, made if need be, and closed to other users. */
+  readonly path: string
+  readonly clock: Clock
+  readonly log?: Logger
+  /** Stands between the store and LevelDB's synced batch, so that a test can be a disk that fails. */
+  readonly batch?: (write: WriteBatch, operations: readonly Operation[]) => Promise<void>
+}
+
+/**
+ * A store in a LevelDB directory, which one server at a time can hold. Throws StoreError: Unavailable when another server
+ * holds it or it can't be read, Corrupt when what is there is damaged or newer; both say what to do.
+ */
+export async function openLevelStore(options: LevelStoreOptions): Promise<DurableStore> {
+  const { path, clock, log = silentLogger, batch = (write, operations) => write(operations) } = options
+  const disk = await openDisk(path, batch)
+  try {
+    return new DurableStore({ disk, loaded: await loadStore(disk, WINDOW_CHANGES), clock, log })
+  } catch (err) {
+    await disk.close()
+    throw err instanceof StoreError ? err : openError(path, err)
+  }
+}
+
+async function openDisk(path: string, batch: NonNullable<LevelStoreOptions['batch']>): Promise<LevelDisk> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    await chmod(path, 0o700)
+    return new LevelDisk(path, await openLevel(path), batch)
+  } catch (err) {
+    throw openError(path, err)
+  }
+}
+
+class LevelDisk implements Disk {
+  readonly path: string
+  readonly #batch: NonNullable<LevelStoreOptions['batch']>
+  #level: Level<string, string>
+
+  constructor(path: string, level: Level<string, string>, batch: NonNullable<LevelStoreOptions['batch']>) {
+    this.path = path
+    this.#level = level
+    this.#batch = batch
+  }
+
+  get(key: string): Promise<string | undefined> {
+    return this.#level.get(key)
+  }
+
+  async *entries(range: KeyRange): AsyncGenerator<readonly Entry[], void, undefined> {
+    const iterator = this.#level.iterator(range)
+    try {
+      for (let page = await iterator.nextv(PAGE); page.length > 0; page = await iterator.nextv(PAGE)) yield page
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  async *keys(range: KeyRange): AsyncGenerator<readonly string[], void, undefined> {
+    const iterator = this.#level.keys(range)
+    try {
+      for (let page = await iterator.nextv(PAGE); page.length > 0; page = await iterator.nextv(PAGE)) yield page
+    } finally {
+      await iterator.close()
+    }
+  }
+
+  write(operations: readonly Operation[]): Promise<void> {
+    return this.#batch((all) => this.#level.batch([...all], { sync: true }), operations)
+  }
+
+  async reopen(): Promise<void> {
+    await this.#level.close()
+    this.#level = await openLevel(this.path)
+  }
+
+  close(): Promise<void> {
+    return this.#level.close()
+  }
+}
+
+const PAGE = 1_000
+
+async function openLevel(path: string): Promise<Level<string, string>> {
+  // Reads come from memory, so LevelDB needs hardly a cache of its own.
+  const level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'utf8', cacheSize: 1024 * 1024 })
+  await level.open()
+  return level
+}
+
+function openError(path: string, err: unknown): StoreError {
+  for (let cause = err; cause instanceof Error; cause = cause.cause) {
+    const code = 'code' in cause ? cause.code : undefined
+    if (code === 'LEVEL_LOCKED') {
+      return new StoreError('Unavailable', `Another server uses the store in ${path}: stop it first, or use another directory`, {
+        cause: err,
+      })
+    }
+    if (code === 'LEVEL_CORRUPTION') {
+      const wayOut = 'Restore this directory from a backup, or move it away and apply your manifests again'
+      return new StoreError('Corrupt', `The store in ${path} is damaged: ${cause.message}. ${wayOut}`, { cause: err })
+    }
+  }
+  return new StoreError('Unavailable', `The store in ${path} cannot be opened: ${innermost(err)}`, { cause: err })
+}
+
+function innermost(err: unknown): string {
+  if (!(err instanceof Error)) return String(err)
+  return err.cause instanceof Error ? innermost(err.cause) : err.message
+}
