@@ -1,0 +1,118 @@
+import { deepFreeze, isJsonObject } from '../base/json.ts'
+import type { JsonSchema } from './scheme.ts'
+
+/** Names of fields and keys of maps, and indexes of lists, from the root of an object. */
+export type Path = readonly (string | number)[]
+
+export interface StructureOptions {
+  /** Fill in defaults wherever the parent exists. */
+  readonly defaults: boolean
+  /** drop: null means unset. keep: for an applied configuration, where null is something to own. */
+  readonly nulls: 'drop' | 'keep'
+  /** Told of each field that the schema doesn't know; it is left out of the result. */
+  readonly onUnknown?: (parent: Path, name: string, schema: JsonSchema) => void
+}
+
+/**
+ * Gives a value the structure of its schema: unknown fields go, nulls count as unset, defaults are filled in, and a
+ * quantity that was written as a number becomes a text. Says nothing about whether values are valid. Never alters
+ * `value`; gives back the very same one when there is nothing to change.
+ */
+export function structure(schema: JsonSchema, value: unknown, options: StructureOptions, path: Path = []): unknown {
+  const shape = schema.oneOf === undefined ? schema : branchFor(schema, value)
+  if (Array.isArray(value)) return structureList(shape, value, options, path)
+  if (isJsonObject(value)) return structureObject(shape, value, options, path)
+  if (typeof value === 'number' && shape.format === 'quantity' && shape.type === 'string') return String(value)
+  return value
+}
+
+/** The alternative of a oneOf that is meant for a value of this type; the schema itself when there isn't just one. */
+export function branchFor(schema: JsonSchema, value: unknown): JsonSchema {
+  const fitting = (schema.oneOf ?? []).filter((branch) => acceptsType(branch, value))
+  return fitting.length === 1 && fitting[0] !== undefined ? fitting[0] : schema
+}
+
+export function acceptsType(schema: JsonSchema, value: unknown): boolean {
+  const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? [])
+  return types.length === 0 || types.some((type) => isOfType(type, value))
+}
+
+/** The schema of a field of an object, or of a key of a map; undefined when the schema doesn't know it. */
+export function schemaOfField(schema: JsonSchema, name: string): JsonSchema | undefined {
+  if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) return schema.properties[name]
+  return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
+}
+
+function structureList(schema: JsonSchema, list: readonly unknown[], options: StructureOptions, path: Path): unknown {
+  const items = schema.items
+  if (items === undefined) return list
+  let changed = false
+  const result = list.map((item, index) => {
+    const next = structure(items, item, options, [...path, index])
+    changed ||= next !== item
+    return next
+  })
+  return changed ? result : list
+}
+
+function structureObject(schema: JsonSchema, object: Readonly<Record<string, unknown>>, options: StructureOptions, path: Path): unknown {
+  if (schema.properties === undefined && typeof schema.additionalProperties !== 'object') return object
+  const keepUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true
+  let changed = false
+  const entries: [string, unknown][] = []
+  for (const name of Object.keys(object)) {
+    const value = object[name]
+    const field = schemaOfField(schema, name)
+    if (value === undefined || (value === null && options.nulls === 'drop' && (field !== undefined || !keepUnknown))) {
+      changed = true
+      if (field === undefined && value === null) options.onUnknown?.(path, name, schema)
+    } else if (field !== undefined) {
+      const next = structure(field, value, options, [...path, name])
+      changed ||= next !== value
+      entries.push([name, next])
+    } else if (keepUnknown) {
+      entries.push([name, value])
+    } else {
+      changed = true
+      options.onUnknown?.(path, name, schema)
+    }
+  }
+  if (options.defaults) {
+    const present = changed ? new Set(entries.map(([name]) => name)) : undefined
+    for (const [name, value] of defaultsOf(schema)) {
+      if (present === undefined ? Object.hasOwn(object, name) : present.has(name)) continue
+      entries.push([name, value])
+      changed = true
+    }
+  }
+  return changed ? Object.fromEntries(entries) : object
+}
+
+const completed = new WeakMap<JsonSchema, readonly (readonly [string, unknown])[]>()
+
+/** The fields of an object that have a default, which is itself completed by the defaults below it. Frozen, hence shared. */
+function defaultsOf(schema: JsonSchema): readonly (readonly [string, unknown])[] {
+  let defaults = completed.get(schema)
+  if (defaults === undefined) {
+    defaults = Object.entries(schema.properties ?? {})
+      .filter(([, property]) => property.default !== undefined)
+      .map(([name, property]) => [name, deepFreeze(structure(property, property.default, { defaults: true, nulls: 'drop' }))] as const)
+    completed.set(schema, defaults)
+  }
+  return defaults
+}
+
+function isOfType(type: string, value: unknown): boolean {
+  switch (type) {
+    case 'null':
+      return value === null
+    case 'array':
+      return Array.isArray(value)
+    case 'object':
+      return isJsonObject(value)
+    case 'integer':
+      return Number.isInteger(value)
+    default:
+      return typeof value === type
+  }
+}
