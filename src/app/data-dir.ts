@@ -1,5 +1,4 @@
 import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
 
@@ -15,13 +14,7 @@ export interface DataDir {
   readonly serverLog: string
 }
 
-/** `--data-dir`, else `$PMK_HOME`, else the place for this user. */
-export function defaultDataDir(env: Readonly<Record<string, string | undefined>>): string {
-  if (env.PMK_HOME) return resolve(env.PMK_HOME)
-  if (nodeProcess.getuid?.() === 0) return '/var/lib/pmk'
-  return join(env.XDG_STATE_HOME || join(homedir(), '.local/state'), 'pmk')
-}
-
+/** The files of a data directory. */
 export function dataDirAt(path: string): DataDir {
   const absolute = resolve(path)
   return {

@@ -13,5 +13,19 @@ export type VerbGroup = 'Objects' | 'Processes' | 'Server' | 'Other'
  * `pmk get` must not pay for what `pmk apply` needs.
  */
 export const verbs: Readonly<Record<string, VerbEntry>> = {
+  'server run': { group: 'Server', summary: 'Run the server in the foreground', load: () => import('./server-run.ts') },
+  'server start': { group: 'Server', summary: 'Start the server in the background', load: () => import('./server-start.ts') },
+  'server stop': { group: 'Server', summary: 'Stop the server; processes go on', load: () => import('./server-stop.ts') },
+  'server status': { group: 'Server', summary: 'Say whether the server runs', load: () => import('./server-status.ts') },
+  'server install': {
+    group: 'Server',
+    summary: 'Have the server started at boot',
+    load: () => import('./server-install.ts').then((module) => ({ verb: module.installVerb })),
+  },
+  'server uninstall': {
+    group: 'Server',
+    summary: 'Take back server install',
+    load: () => import('./server-install.ts').then((module) => ({ verb: module.uninstallVerb })),
+  },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
 }

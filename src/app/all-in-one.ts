@@ -1,0 +1,107 @@
+import { createAgent } from '../agent/agent.ts'
+import { apiError } from '../api/status.ts'
+import { createApiServer } from '../apiserver/server.ts'
+import { aborted } from '../base/abort.ts'
+import { systemClock } from '../base/clock.ts'
+import { createLogger, type Logger } from '../base/log.ts'
+import { version } from '../base/version.ts'
+import { createControllers } from '../controllers/control-plane.ts'
+import { createLocalClient } from '../registry/local-client.ts'
+import { createRegistry } from '../registry/resource-registry.ts'
+import { createPosixRuntime } from '../runtime/posix-runtime.ts'
+import { openLevelStore } from '../storage/level-store.ts'
+import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
+import { warnings } from './host-check.ts'
+import type { ServerOptions } from './options.ts'
+import { removeServerRecord, writeServerRecord } from './server-file.ts'
+
+/** Asked of a running server by the signals it gets. */
+export interface StopRequest {
+  /** True: stop the processes first, in order. */
+  readonly drain: boolean
+}
+
+/**
+ * API server, controllers and node agent in one process. Runs until the signal; then closes the listeners, lets writes under
+ * way finish and leaves the processes running, unless its reason is a StopRequest with `drain`, or the options say so.
+ */
+export async function runServer(options: ServerOptions, signal: AbortSignal): Promise<void> {
+  const dir = dataDirAt(options.dataDir)
+  prepareDataDir(dir)
+  const log = createLogger({ level: options.logLevel })
+  for (const warning of warnings()) log.warn({}, warning)
+
+  // The store's own lock is what keeps a second server off the directory: nothing else is touched before it is held.
+  const store = await openLevelStore({ path: dir.db, clock: systemClock, log: log.child({ part: 'store' }) })
+  try {
+    await serve(options, dir, store, log, signal)
+  } finally {
+    await store.close()
+  }
+}
+
+async function serve(
+  options: ServerOptions,
+  dir: DataDir,
+  store: Awaited<ReturnType<typeof openLevelStore>>,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const clock = systemClock
+  const runtime = createPosixRuntime({ dataDir: dir.path, clock, log: log.child({ part: 'runtime' }) })
+  await runtime.open()
+  const registry = await createRegistry({ store, clock, log: log.child({ part: 'registry' }) })
+  const clientOf = (name: string): ReturnType<typeof createLocalClient> => createLocalClient(registry, { fieldManager: name })
+
+  const agent = createAgent({
+    client: clientOf('pmk-agent'),
+    runtime,
+    clock,
+    log: log.child({ part: 'agent' }),
+    nodeName: options.nodeName,
+    version,
+  })
+  const controllers = createControllers({ client: clientOf('pmk-controllers'), clock, log: log.child({ part: 'controllers' }) })
+  const api = createApiServer({
+    registry,
+    gateways: (nodeName) => {
+      if (nodeName === options.nodeName) return agent.gateway
+      throw apiError('ServiceUnavailable', `no agent of node ${nodeName} is connected`)
+    },
+    clock,
+    log: log.child({ part: 'api' }),
+    version,
+    ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
+  })
+
+  // Parts end in the reverse order of their dependence: first nobody asks any more, then nothing is decided, then nothing is done.
+  const decide = new AbortController()
+  const act = new AbortController()
+  let failed: (err: unknown) => void = () => {}
+  const failure = new Promise<never>((_, reject) => {
+    failed = reject
+  })
+  const watched = (part: Promise<void>): Promise<void> => {
+    part.catch(failed)
+    return part
+  }
+  const agentRun = watched(agent.run(act.signal))
+  const controllersRun = watched(controllers.run(decide.signal))
+  try {
+    await api.listen({ socketPath: dir.socket })
+    writeServerRecord(dir.serverFile, version)
+    log.info({ socket: dir.socket, node: options.nodeName, version }, 'Server is listening')
+    await Promise.race([aborted(signal), failure])
+    const drain = options.onExit === 'stop' || (signal.reason as StopRequest | undefined)?.drain === true
+    log.info({ drain }, 'Server is stopping')
+    if (drain) await agent.drain()
+  } finally {
+    await api.close()
+    decide.abort()
+    await controllersRun.catch(() => {})
+    act.abort()
+    await agentRun.catch(() => {})
+    await runtime.close()
+    removeServerRecord(dir.serverFile)
+  }
+}

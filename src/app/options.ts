@@ -1,0 +1,10 @@
+import type { LogLevel } from '../base/log.ts'
+
+/** What `pmk server run` can be told. */
+export interface ServerOptions {
+  readonly dataDir: string
+  readonly nodeName: string
+  readonly logLevel: LogLevel
+  /** What becomes of the processes when the server ends: they go on, or are stopped first, in order. */
+  readonly onExit: 'keep' | 'stop'
+}

@@ -1,0 +1,25 @@
+import { dataDirAt } from '../app/data-dir.ts'
+import { serverState } from '../app/server-control.ts'
+import { dataDirOf } from './connect.ts'
+import { defineVerb, type Verb } from './verb.ts'
+
+/** LSB: the program is not running. */
+const NOT_RUNNING = 3
+
+export const verb: Verb = defineVerb({
+  usage: 'server status',
+  description: 'Says whether the server runs and is ready. Exit code 0: ready; 1: running, not ready; 3: stopped.',
+  examples: ['pmk server status'],
+  flags: {},
+  async run({ ctx }) {
+    const dir = dataDirAt(dataDirOf(ctx.location, ctx.io))
+    const found = await serverState(dir, ctx.signal)
+    if (found.state === 'stopped') {
+      ctx.io.write(`stopped (data in ${dir.path})\n`)
+      return NOT_RUNNING
+    }
+    const detail = found.state === 'ready' ? 'ready' : `running, not ready: ${found.reason}`
+    ctx.io.write(`${detail} (pid ${found.record.pid}, version ${found.record.version}, data in ${dir.path})\n`)
+    return found.state === 'ready' ? 0 : 1
+  },
+})
