@@ -1,0 +1,145 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { formatBytes } from '../base/quantity.ts'
+import { type Manifest, ManifestError, type Problem } from './manifest.ts'
+import { parseManifests } from './parse.ts'
+
+/** Extensions of manifests in a directory. A file that is named itself may have any. */
+const EXTENSIONS: readonly string[] = ['.json', '.yaml', '.yml']
+
+/** A bound for our memory: no file of manifests is so large. */
+const LARGEST_FILE = 64 * 1024 * 1024
+
+export interface LoadOptions {
+  /** Files, directories, and `-` for standard input. */
+  readonly paths: readonly string[]
+  /** Whether directories in directories are read, too. */
+  readonly recursive: boolean
+  readonly readInput: () => Promise<Uint8Array>
+}
+
+/**
+ * All manifests of these files, in the order of the paths, files of a directory by name. All or nothing: throws ManifestError
+ * with every problem of every file. Names that begin with a dot are passed over in directories; so are links to directories.
+ */
+export async function loadManifests(options: LoadOptions): Promise<readonly Manifest[]> {
+  const manifests: Manifest[] = []
+  const problems: Problem[] = []
+  const attempt = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work()
+    } catch (err) {
+      if (!(err instanceof ManifestError)) throw err
+      problems.push(...err.problems)
+    }
+  }
+  for (const path of options.paths) {
+    await attempt(async () => {
+      if (path === '-') {
+        manifests.push(...parseManifests('stdin', decode('stdin', await options.readInput())))
+        return
+      }
+      for (const file of await listFiles(path, options.recursive))
+        await attempt(async () => void manifests.push(...(await readManifests(file))))
+    })
+  }
+  problems.push(...findDoubles(manifests))
+  if (problems.length > 0) throw new ManifestError(problems)
+  return manifests
+}
+
+async function readManifests(path: string): Promise<readonly Manifest[]> {
+  const file = printable(path)
+  const bytes = await orProblem(file, readFile(path))
+  return parseManifests(file, decode(file, bytes))
+}
+
+async function listFiles(path: string, recursive: boolean): Promise<readonly string[]> {
+  const info = await orProblem(printable(path), stat(path))
+  if (!info.isDirectory()) {
+    if (info.size > LARGEST_FILE) {
+      throw new ManifestError([{ file: printable(path), message: `has ${formatBytes(info.size)}, more than ${formatBytes(LARGEST_FILE)}` }])
+    }
+    return [path]
+  }
+  const files = await listDirectory(path, recursive)
+  if (files.length === 0) {
+    throw new ManifestError([
+      {
+        file: printable(path),
+        message: `no manifests in this directory (${EXTENSIONS.join(', ')})${recursive ? '' : '; -R looks into its directories'}`,
+      },
+    ])
+  }
+  return files
+}
+
+async function listDirectory(path: string, recursive: boolean): Promise<readonly string[]> {
+  const entries = await orProblem(printable(path), readdir(path, { withFileTypes: true }))
+  const files: string[] = []
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    if (entry.name.startsWith('.')) continue
+    const inner = join(path, entry.name)
+    if (entry.isDirectory()) {
+      if (recursive) files.push(...(await listDirectory(inner, true)))
+    } else if (EXTENSIONS.includes(extname(entry.name)) && (entry.isFile() || (entry.isSymbolicLink() && (await isFile(inner))))) {
+      files.push(inner)
+    }
+  }
+  return files
+}
+
+async function isFile(path: string): Promise<boolean> {
+  return (await orProblem(printable(path), stat(path))).isFile()
+}
+
+function decode(file: string, bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    throw new ManifestError([{ file, message: 'is not UTF-8 text' }])
+  }
+}
+
+function findDoubles(manifests: readonly Manifest[]): readonly Problem[] {
+  const seen = new Map<string, Manifest>()
+  const problems: Problem[] = []
+  for (const manifest of manifests) {
+    const { definition, name, namespace, origin } = manifest
+    const id = `${definition.kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`
+    const first = seen.get(id)
+    if (first === undefined) seen.set(id, manifest)
+    else
+      problems.push({
+        file: origin.file,
+        line: origin.line,
+        message: `${id} is also in ${first.origin.file}:${first.origin.line}; keep one`,
+      })
+  }
+  return problems
+}
+
+/** A file name on one line of a terminal, whatever it holds. */
+function printable(path: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach a terminal.
+  return /[\u0000-\u001f\u007f-\u009f]/.test(path) ? JSON.stringify(path) : path
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file or directory',
+  EACCES: 'permission denied',
+  ENOTDIR: 'a part of the path is not a directory',
+  ELOOP: 'too many symbolic links',
+  ENAMETOOLONG: 'the name is too long',
+}
+
+async function orProblem<T>(file: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work
+  } catch (err) {
+    const { code, message } = err as NodeJS.ErrnoException
+    if (code === undefined) throw err
+    throw new ManifestError([{ file, message: REASONS[code] ?? message }])
+  }
+}

@@ -1,0 +1,12 @@
+import type { Manifest } from './manifest.ts'
+
+/** Kinds that others need to be there; whatever isn't named comes last, in the order of the files. */
+const RANKS: Readonly<Record<string, number>> = { Namespace: 0, ConfigMap: 1, Secret: 1 }
+const LAST = 2
+
+/** The manifests in groups: what is in one group needs nothing of it or of a later one. For deletion go backwards. */
+export function groupByOrder(manifests: readonly Manifest[]): readonly (readonly Manifest[])[] {
+  const groups: Manifest[][] = Array.from({ length: LAST + 1 }, () => [])
+  for (const manifest of manifests) groups[RANKS[manifest.definition.kind] ?? LAST]?.push(manifest)
+  return groups.filter((group) => group.length > 0)
+}
