@@ -1,0 +1,103 @@
+import { readFile } from 'node:fs/promises'
+import nodeProcess from 'node:process'
+import { type Identity, StartError } from './runtime.ts'
+import { isMissing } from './state-dir.ts'
+
+interface User {
+  readonly name: string
+  readonly uid: number
+  readonly gid: number
+  readonly home: string
+  readonly shell: string
+}
+interface Group {
+  readonly name: string
+  readonly gid: number
+  readonly members: readonly string[]
+}
+
+export interface IdentityRequest {
+  readonly user?: string | number
+  readonly group?: string | number
+  readonly supplementalGroups?: readonly (string | number)[]
+}
+
+/** Where users and groups are found. `lookUp` asks the name service, for those who aren't in the files. */
+export interface IdentitySource {
+  readonly passwdFile: string
+  readonly groupFile: string
+  lookUp(database: 'passwd' | 'group' | 'initgroups', key: string): Promise<string | undefined>
+}
+
+/**
+ * The user by name or number, with the groups a login would have. A number without a user is taken as it is; a name
+ * without a user is StartError(UserNotFound).
+ */
+export async function resolveIdentity(request: IdentityRequest, source: IdentitySource): Promise<Identity> {
+  const users = parse(await textOf(source.passwdFile), parseUser)
+  const groups = parse(await textOf(source.groupFile), parseGroup)
+  const wanted = request.user ?? nodeProcess.getuid?.() ?? 0
+  const user =
+    users.find((each) => matches(each.name, each.uid, wanted)) ?? parseUser((await source.lookUp('passwd', String(wanted))) ?? '')
+  if (user === undefined && !isNumber(wanted)) throw new StartError('UserNotFound', `There is no user "${wanted}" on this host`)
+
+  const gid = async (key: string | number): Promise<number> => {
+    const group = groups.find((each) => matches(each.name, each.gid, key))
+    if (group !== undefined) return group.gid
+    if (isNumber(key)) return Number(key)
+    const found = parseGroup((await source.lookUp('group', String(key))) ?? '')
+    if (found === undefined) throw new StartError('UserNotFound', `There is no group "${key}" on this host`)
+    return found.gid
+  }
+  const uid = user?.uid ?? Number(wanted)
+  const primary = request.group === undefined ? (user?.gid ?? uid) : await gid(request.group)
+  // The server's own user keeps the groups it has, as a child of it would.
+  const own = request.user === undefined || (uid === nodeProcess.getuid?.() && uid !== 0)
+  const login = own
+    ? (nodeProcess.getgroups?.() ?? [])
+    : user === undefined
+      ? []
+      : groups.filter((group) => group.members.includes(user.name)).map((group) => group.gid)
+  const extra = await Promise.all((request.supplementalGroups ?? []).map(gid))
+  return {
+    uid,
+    gid: primary,
+    supplementalGroups: [...new Set([...login, ...extra])].sort((a, b) => a - b),
+    user: user?.name ?? String(uid),
+    home: user?.home || '/',
+    shell: user?.shell || '/bin/sh',
+  }
+}
+
+export function parseUser(line: string): User | undefined {
+  const [name, , uid, gid, , home, shell] = line.trimEnd().split(':')
+  if (!name || shell === undefined || !isNumber(uid ?? '') || !isNumber(gid ?? '')) return undefined
+  return { name, uid: Number(uid), gid: Number(gid), home: home ?? '/', shell }
+}
+
+export function parseGroup(line: string): Group | undefined {
+  const [name, , gid, members] = line.trimEnd().split(':')
+  if (!name || !isNumber(gid ?? '')) return undefined
+  return { name, gid: Number(gid), members: (members ?? '').split(',').filter((member) => member !== '') }
+}
+
+function parse<T>(text: string, parseLine: (line: string) => T | undefined): T[] {
+  return text.split('\n').flatMap((line) => parseLine(line) ?? [])
+}
+
+async function textOf(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (err) {
+    if (isMissing(err)) return ''
+    throw err
+  }
+}
+
+function matches(name: string, id: number, wanted: string | number): boolean {
+  return name === wanted || (isNumber(wanted) && id === Number(wanted))
+}
+
+function isNumber(value: string | number): boolean {
+  return /^\d{1,10}$/.test(String(value))
+}

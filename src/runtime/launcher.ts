@@ -1,0 +1,135 @@
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock, Millis } from '../base/clock.ts'
+import type { Child, SpawnChild } from './child.ts'
+import { allPids, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
+import { isLive, pause, signalProcess } from './process-tree.ts'
+import { LAUNCHER_TEXT } from './shim.ts'
+import { isMissing } from './state-dir.ts'
+
+/** An old launcher has so long to end by itself; it needs 4 ms for 100 requests. */
+const DRAIN_TIMEOUT: Millis = 1_000
+
+export interface LauncherOptions {
+  readonly directory: string
+  readonly shell: string
+  readonly spawn: SpawnChild
+  readonly clock: Clock
+  /** True for the pid of a shim that is up: all else that an old launcher left is on its way to be one. */
+  readonly isShim: (identity: ProcessIdentity) => boolean
+}
+
+interface LauncherFile extends ProcessIdentity {
+  readonly bootId: string
+}
+
+/** The one shell from which shims are forked. It is started when first needed, and again when it was killed. */
+export class Launcher {
+  readonly #options: LauncherOptions
+  readonly #bootId: string
+  #child: Child | undefined
+  #starting: Promise<Child> | undefined
+  #closed = false
+
+  constructor(options: LauncherOptions & { readonly bootId: string }) {
+    this.#options = options
+    this.#bootId = options.bootId
+  }
+
+  get #file(): string {
+    return join(this.#options.directory, 'launcher.json')
+  }
+
+  get #script(): string {
+    return join(this.#options.directory, 'pmk-launcher')
+  }
+
+  /**
+   * Waits until the launcher of an earlier server is gone. From then on each shim it was asked for is up, or never will be.
+   */
+  async takeOver(): Promise<void> {
+    const { clock } = this.#options
+    const old = this.#readFile()
+    if (old === undefined || old.bootId !== this.#bootId) return
+    const end = clock.monotonic() + DRAIN_TIMEOUT
+    while (isAlive(old) && clock.monotonic() < end) await pause(clock, 2)
+    signalProcess(old, 9)
+    await this.#settled(old.pid)
+    rmSync(this.#file, { force: true })
+  }
+
+  /** Asks for a shim in this directory. It is up when its FIFO can be opened; after a failure of the launcher, ask again. */
+  async request(directory: string): Promise<void> {
+    if (this.#closed) throw new Error('The runtime is closed')
+    this.#starting ??= this.#start()
+    const child = await this.#starting
+    child.input(0).write(`${directory}\n`)
+  }
+
+  /** Ends the launcher for good or for a new one. Resolves when no shim can come of earlier requests any more. */
+  async reset(): Promise<void> {
+    const child = this.#child
+    if (child === undefined) return
+    child.input(0).end()
+    const cancel = this.#options.clock.schedule(DRAIN_TIMEOUT, () =>
+      signalProcess({ pid: child.pid, startTime: readStat(child.pid)?.startTime ?? 0 }, 9),
+    )
+    await child.ended
+    cancel()
+    await this.#settled(child.pid)
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.reset()
+    rmSync(this.#file, { force: true })
+  }
+
+  async #start(): Promise<Child> {
+    const { directory, shell, spawn } = this.#options
+    writeFileSync(this.#script, LAUNCHER_TEXT, { mode: 0o600 })
+    const child = await spawn({
+      command: shell,
+      args: [this.#script],
+      env: {},
+      cwd: directory,
+      detached: true,
+      stdio: ['pipe', 'ignore', 'ignore'],
+    })
+    const file: LauncherFile = { pid: child.pid, startTime: readStat(child.pid)?.startTime ?? 0, bootId: this.#bootId }
+    writeFileSync(this.#file, JSON.stringify(file), { mode: 0o600 })
+    this.#child = child
+    child.unref()
+    void child.ended.then(async () => {
+      // Never fails: `ended` doesn't reject, and waiting for half-made shims gives up by itself.
+      await this.#settled(child.pid)
+      if (this.#child === child) {
+        this.#child = undefined
+        this.#starting = undefined
+      }
+    })
+    return child
+  }
+
+  /** After a launcher was killed, a child of it may still be on its way to become a shim. */
+  async #settled(launcher: number): Promise<void> {
+    const { clock, isShim } = this.#options
+    const end = clock.monotonic() + DRAIN_TIMEOUT
+    const isHalfMade = (pid: number): boolean => {
+      const stat = readStat(pid)
+      return stat?.pgrp === launcher && isLive(stat) && !isShim(stat)
+    }
+    while (allPids().some(isHalfMade) && clock.monotonic() < end) await pause(clock, 2)
+  }
+
+  #readFile(): LauncherFile | undefined {
+    try {
+      // Written by this class alone.
+      return JSON.parse(readFileSync(this.#file, 'utf8')) as LauncherFile
+    } catch (err) {
+      // A server killed while writing leaves half a file: its launcher's pipe is closed, and it has had no request.
+      if (isMissing(err) || err instanceof SyntaxError) return undefined
+      throw err
+    }
+  }
+}

@@ -1,0 +1,207 @@
+import { randomUUID } from 'node:crypto'
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { type ProcessStat, parseStat } from './proc-stat.ts'
+import type { InstanceId, LogConfig, RunId } from './runtime.ts'
+import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
+
+/** What the server wrote down of the newest attempt before it asked for it. No secrets. */
+export interface RunFile {
+  readonly id: RunId
+  readonly attempt: number
+  readonly startedAt: string
+  readonly startedAtMonotonic: number
+  readonly bootId: string
+  readonly namespace: string
+  readonly name: string
+  readonly logs: LogConfig
+  readonly pidFile?: string
+  /** Of the program, when another user than the server's. */
+  readonly uid?: number
+}
+
+/** What can't be read from the shim's records: a daemon's main process, or an end nobody recorded. */
+export interface ExtraFile {
+  readonly attempt: number
+  readonly main?: { readonly pid: number; readonly startTime: number }
+  readonly end?: {
+    readonly reason: 'ShimLost' | 'Reboot' | 'Forked' | 'Killed'
+    readonly at: string
+    readonly monotonic: number
+  }
+}
+
+const INSTANCE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
+
+/** The directories under `run/`, one for each Instance: formats, names and atomicity of what lies there. */
+export class StateDir {
+  readonly root: string
+  readonly #spares: string[] = []
+
+  constructor(dataDir: string) {
+    if (/[\n\0]/.test(dataDir)) throw new Error('The data directory must have no newline in its name')
+    this.root = join(dataDir, 'run')
+  }
+
+  prepare(): void {
+    mkdirSync(join(this.root, '.spare'), { recursive: true, mode: 0o700 })
+    this.#spares.push(...readdirSync(this.#spareDir).map((name) => join(this.#spareDir, name)))
+  }
+
+  get #spareDir(): string {
+    return join(this.root, '.spare')
+  }
+
+  /** How many FIFOs lie ready. Making one takes a process, so they are made in bulk. */
+  get spareFifos(): number {
+    return this.#spares.length
+  }
+
+  /** Paths at which new FIFOs are wanted; hand them to `addSpares` once made. */
+  sparePaths(count: number): readonly string[] {
+    return Array.from({ length: count }, () => join(this.#spareDir, randomUUID()))
+  }
+
+  addSpares(paths: readonly string[]): void {
+    this.#spares.push(...paths)
+  }
+
+  directory(instance: InstanceId): string {
+    if (!INSTANCE_ID.test(instance)) throw new Error(`"${instance}" is no Instance id`)
+    return join(this.root, instance)
+  }
+
+  file(instance: InstanceId, name: string): string {
+    return join(this.directory(instance), name)
+  }
+
+  instances(): InstanceId[] {
+    return readdirSync(this.root, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory() && INSTANCE_ID.test(entry.name))
+      .map((entry) => entry.name as InstanceId)
+  }
+
+  exists(instance: InstanceId): boolean {
+    return statSync(this.directory(instance), { throwIfNoEntry: false }) !== undefined
+  }
+
+  /** Makes the directory without what a shim needs: enough for a note. */
+  createDirectory(instance: InstanceId): void {
+    mkdirSync(this.directory(instance), { recursive: true, mode: 0o700 })
+  }
+
+  /** True when all that a shim needs is there, for this boot. */
+  isComplete(instance: InstanceId, bootId: string): boolean {
+    return this.readText(instance, 'format') === RUN_FORMAT && this.readText(instance, 'boot') === bootId
+  }
+
+  /** Lays out what a shim needs. Only while no shim lives. Takes a spare FIFO, so there must be one. */
+  layOut(instance: InstanceId, bootId: string, logPath: string): void {
+    this.createDirectory(instance)
+    const fifo = this.#spares.pop()
+    if (fifo === undefined) throw new Error('No spare FIFO')
+    renameSync(fifo, this.file(instance, 'ctl'))
+    const blank = Buffer.alloc(RECORD_SIZE, ' ')
+    for (const name of ['shim', 'pid', 'exit']) writeFileSync(this.file(instance, name), blank, { mode: 0o600 })
+    rmSync(this.file(instance, 'log'), { force: true })
+    symlinkSync(logPath, this.file(instance, 'log'))
+    writeFileSync(this.file(instance, 'boot'), bootId, { mode: 0o600 })
+    // Last: a directory with a format is a whole one.
+    this.writeFile(instance, 'format', RUN_FORMAT)
+  }
+
+  remove(instance: InstanceId): void {
+    rmSync(this.directory(instance), { recursive: true, force: true })
+  }
+
+  /** Writes a file anew, whole or not at all. */
+  writeFile(instance: InstanceId, name: string, content: string | Uint8Array): void {
+    const path = this.file(instance, name)
+    writeFileSync(`${path}.tmp`, content, { mode: 0o600 })
+    renameSync(`${path}.tmp`, path)
+  }
+
+  readText(instance: InstanceId, name: string): string | undefined {
+    try {
+      return readFileSync(this.file(instance, name), 'utf8')
+    } catch (err) {
+      if (isMissing(err)) return undefined
+      throw err
+    }
+  }
+
+  readJson<T>(instance: InstanceId, name: string): T | undefined {
+    const text = this.readText(instance, name)
+    // Written by `writeFile` of this class alone, whole or not at all, so the shape is known.
+    return text === undefined ? undefined : (JSON.parse(text) as T)
+  }
+
+  /** The shim's own line; undefined when none has been up yet. */
+  readShim(instance: InstanceId): ProcessStat | undefined {
+    return parseStat(this.readText(instance, 'shim')?.split('\n', 1)[0] ?? '')
+  }
+
+  /** The process that became the program of this attempt. */
+  readPid(instance: InstanceId, attempt: number): ProcessStat | undefined {
+    const line = this.readText(instance, 'pid')?.split('\n', 1)[0] ?? ''
+    const blank = line.indexOf(' ')
+    return blank > 0 && Number(line.slice(0, blank)) === attempt ? parseStat(line.slice(blank + 1)) : undefined
+  }
+
+  /** The end of this attempt, with the wall time of the record in milliseconds. */
+  readExit(instance: InstanceId, attempt: number): (ExitRecord & { readonly epoch: number }) | undefined {
+    const path = this.file(instance, 'exit')
+    const text = this.readText(instance, 'exit')
+    const record = text === undefined ? undefined : parseExitRecord(text, attempt)
+    return record === undefined ? undefined : { ...record, epoch: statSync(path).mtimeMs }
+  }
+
+  /**
+   * Sends one command to the shim. False: no shim reads, now or ever (unless one was asked for and isn't up yet).
+   * One write of less than 4,096 bytes is whole.
+   */
+  command(instance: InstanceId, command: string): boolean {
+    let fd: number
+    try {
+      fd = openSync(this.file(instance, 'ctl'), constants.O_WRONLY | constants.O_NONBLOCK)
+    } catch (err) {
+      if (isMissing(err) || hasCode(err, 'ENXIO')) return false
+      throw err
+    }
+    try {
+      if (command !== '') writeSync(fd, command)
+      return true
+    } catch (err) {
+      if (hasCode(err, 'EPIPE')) return false
+      throw err
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  /** True while a shim reads. */
+  hasShim(instance: InstanceId): boolean {
+    return this.command(instance, '')
+  }
+}
+
+export function isMissing(err: unknown): boolean {
+  return hasCode(err, 'ENOENT')
+}
+
+export function hasCode(err: unknown, code: string): boolean {
+  return err instanceof Error && 'code' in err && err.code === code
+}
