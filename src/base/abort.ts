@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** True for the error that an aborted wait throws: the end that its owner asked for, not a failure. */
 export function isAbort(err: unknown, signal: AbortSignal): boolean {
   return signal.aborted && (err === signal.reason || (err instanceof Error && err.name === 'AbortError'))
@@ -15,6 +17,8 @@ export function onAbort(signal: AbortSignal, fn: () => void): () => void {
     fn()
     return () => {}
   }
+  // One signal ends hundreds of watches at a shutdown; Node takes more than ten listeners for a leak and warns.
+  setMaxListeners(0, signal)
   signal.addEventListener('abort', fn, { once: true })
   return () => signal.removeEventListener('abort', fn)
 }

@@ -211,16 +211,19 @@ function describeWatches(it: It): void {
 
   it('watches that start while writes are under way miss nothing', async ({ store }) => {
     const end = new AbortController()
-    const writing = fill(store, 'p/', 300)
     const logs: StoreEvent[][] = []
     const watching: Promise<void>[] = []
+    const writing: Promise<unknown>[] = []
     for (let n = 0; n < 30; n++) {
       const log: StoreEvent[] = []
       logs.push(log)
-      watching.push(collect(store.watch('p/', store.revision() - (n % 2 === 0 ? 0 : store.revision() - 1), end.signal), log))
+      writing.push(fill(store, `p/${n}/a`, 5))
+      watching.push(collect(store.watch('p/', n % 2 === 0 ? store.revision() : 1, end.signal), log))
+      writing.push(fill(store, `p/${n}/b`, 5))
       await new Promise((resolve) => setImmediate(resolve))
     }
-    await writing
+    await Promise.all(writing)
+    await store.put('p/last', 'seen by all', 0)
     await eventually(() => assert.ok(logs.every((log) => changesIn(log).at(-1)?.revision === store.revision())))
     end.abort()
     await Promise.all(watching)
@@ -328,9 +331,9 @@ function describeCompaction(it: It): void {
     await clock.advance(4 * 60_000)
     assert.equal((await firstEvents(store, '', 1, 1))[0]?.revision, 2)
     await fill(store, 'new/', 50)
-    await clock.advance(2 * 60_000)
     const first = store.revision() - 10_000
     await eventually(async () => {
+      await clock.advance(60_000)
       await rejectsWith(firstEvents(store, '', 1, 1), 'Compacted')
     })
     const oldest = await firstEvents(store, '', first, 1)
