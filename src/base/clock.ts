@@ -63,6 +63,11 @@ export function timestampOf(epoch: Millis): Timestamp {
   return new Date(epoch).toISOString()
 }
 
+/** The form of HTTP's headers: `Thu, 01 Jan 1970 00:00:00 GMT`. */
+export function httpDateOf(epoch: Millis): string {
+  return new Date(epoch).toUTCString()
+}
+
 /** The form of creationTimestamp and its like: whole seconds, as Kubernetes writes them. */
 export function wholeSeconds(time: Timestamp): Timestamp {
   return `${time.slice(0, 19)}Z`
