@@ -1452,6 +1452,10 @@ export interface ProcessStatus {
    */
   readonly selector?: string
   /**
+   * When the roll under way last got further. What updateStrategy.progressDeadline is counted from.
+   */
+  readonly lastProgressTime?: string
+  /**
    * How often two launch templates had the same hash.
    */
   readonly collisionCount?: number

@@ -65,7 +65,11 @@ test('nothing is looked at before the caches are there', async () => {
   let synced: () => void = () => {}
   const slow: Source = { synced: new Promise((resolve) => (synced = resolve)), start: () => () => {} }
   const seen: ObjectKey[] = []
-  const run = start({ reconcile: async (key) => (seen.push(key), {}) }, [once(key('a')), slow])
+  const reconcile = async (seenKey: ObjectKey): Promise<object> => {
+    seen.push(seenKey)
+    return {}
+  }
+  const run = start({ reconcile }, [once(key('a')), slow])
   await clock.advance(1_000)
   assert.deepEqual(seen, [])
   synced()
