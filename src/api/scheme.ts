@@ -33,7 +33,11 @@ export interface Column {
   readonly name: string
   /** date: a Timestamp, shown as an age. */
   readonly type: 'string' | 'integer' | 'number' | 'boolean' | 'date'
-  /** A path in braces, with a default after a colon: `{status.readyReplicas:0}/{spec.replicas}`. */
+  /**
+   * Text with paths in braces: `{status.readyReplicas:0}/{spec.replicas}`. Of several paths, `{spec.command|spec.script}`, the
+   * first that leads to something counts; after a colon comes what to show when none does. `.length` counts items or keys,
+   * `.lower` is for words, the items of an array are joined by spaces.
+   */
   readonly value: string
   /** 1: only with `-o wide`. */
   readonly priority?: number

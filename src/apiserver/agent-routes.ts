@@ -1,0 +1,180 @@
+import type { InstanceTarget, InstanceUsage, NodeGateway, NodeGateways } from '../api/node-gateway.ts'
+import type { ApiObject } from '../api/object.ts'
+import { definitionOf, type RequestName, type ResourceDefinition } from '../api/scheme.ts'
+import { ApiError, apiError, type Status } from '../api/status.ts'
+import type { Clock } from '../base/clock.ts'
+import { isJsonObject } from '../base/json.ts'
+import type { Instance } from '../generated/types.ts'
+import type { Registry } from '../registry/registry.ts'
+import { actionStream } from './action-stream.ts'
+import { logQuery } from './log-query.ts'
+import { prime } from './prime.ts'
+import { decodeObject } from './request-body.ts'
+import { resourcePaths } from './resource-routes.ts'
+import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Route } from './route.ts'
+
+/** A log that is followed may have nothing to say yet; its headers leave after this long all the same. */
+const FIRST_CHUNK_PATIENCE = 1_000
+
+export interface AgentRouteOptions {
+  readonly registry: Registry
+  readonly gateways: NodeGateways
+  readonly clock: Clock
+}
+
+/** What became of a request on one Instance. */
+export interface RequestResult {
+  readonly instance: string
+  readonly outcome: 'Success' | 'Failure'
+  /** Of a reload. */
+  readonly exitCode?: number
+  readonly output?: string
+  /** Why it failed. */
+  readonly status?: Status
+}
+
+/**
+ * Requests that an agent carries out once, under the object they are about:
+ *
+ *   GET  …/instances/NAME/log      the text, as it comes with `follow`; parameters as of a Pod's log
+ *   POST …/{instances,processes}/NAME/signal  {"signal": "HUP"}       → RequestResultList
+ *   POST …/{instances,processes}/NAME/reload                          → RequestResultList
+ *   POST …/{instances,processes}/NAME/action  {"action": "configtest"} → JSON lines, see action-stream.ts
+ *   GET  …/instances/NAME/usage    → Usage
+ *   GET  …/nodes/NAME/usage        → UsageList
+ *
+ * On a Process, signal and reload reach all its Instances and the answer tells of each; a failure of one is no failure of
+ * the request. An action is carried out once, by the Instance with the lowest index.
+ */
+export function agentRoutes(definition: ResourceDefinition, options: AgentRouteOptions): readonly Route[] {
+  const { requests = [] } = definition.subresources
+  const { item } = resourcePaths(definition)
+  return requests.map((name) => ({ path: `${item}/${name}`, ...handlersOf(definition, name, options) }))
+}
+
+function handlersOf(definition: ResourceDefinition, name: RequestName, options: AgentRouteOptions): Omit<Route, 'path'> {
+  const { gateways } = options
+  switch (name) {
+    case 'log':
+      return { methods: { GET: (request) => log(request, options) } }
+    case 'usage':
+      return { methods: { GET: definition.kind === 'Node' ? nodeUsage(options) : instanceUsage(options) } }
+    case 'signal': {
+      const send = async (request: ApiRequest): Promise<Answer> => {
+        const signal = requiredText(request, 'signal')
+        return each(await instancesOf(definition, request, options), definition, async (instance) => {
+          await gatewayOf(instance, gateways).signal(targetOf(instance), signal)
+          return {}
+        })
+      }
+      return { methods: { POST: send } }
+    }
+    case 'reload': {
+      const reload = async (request: ApiRequest): Promise<Answer> =>
+        each(await instancesOf(definition, request, options), definition, (instance) =>
+          gatewayOf(instance, gateways).reload(targetOf(instance), request.signal),
+        )
+      return { methods: { POST: reload }, patient: true }
+    }
+    case 'action': {
+      const act = async (request: ApiRequest): Promise<Answer> => {
+        const action = requiredText(request, 'action')
+        const [instance] = await instancesOf(definition, request, options)
+        if (instance === undefined) throw noInstances(request)
+        const run = (onOutput: (chunk: Uint8Array) => void, signal: AbortSignal) =>
+          gatewayOf(instance, gateways).action(targetOf(instance), action, onOutput, signal)
+        return actionStream(instance.metadata.name, run, request.signal)
+      }
+      return { methods: { POST: act }, patient: true }
+    }
+  }
+}
+
+async function log({ query, parameters, signal }: ApiRequest, { registry, gateways, clock }: AgentRouteOptions): Promise<Answer> {
+  const wanted = logQuery(query, clock)
+  const instance = asInstance(await registry.get(definitionOf('Instance'), refOf(parameters)))
+  const chunks = gatewayOf(instance, gateways).logs(targetOf(instance), wanted, signal)
+  return { contentType: 'text/plain; charset=utf-8', chunks: await prime(chunks, clock, FIRST_CHUNK_PATIENCE, signal) }
+}
+
+function instanceUsage({ registry, gateways }: AgentRouteOptions): Handler {
+  return async ({ parameters }) => {
+    const instance = asInstance(await registry.get(definitionOf('Instance'), refOf(parameters)))
+    return jsonAnswer(usage(await gatewayOf(instance, gateways).usage(targetOf(instance))))
+  }
+}
+
+function nodeUsage({ registry, gateways }: AgentRouteOptions): Handler {
+  return async ({ parameters }) => {
+    const node = await registry.get(definitionOf('Node'), refOf(parameters))
+    const items = await gateways(node.metadata.name).usageOfAll()
+    return jsonAnswer({ kind: 'UsageList', apiVersion: 'pmk.dev/v1', items: items.map(usage) })
+  }
+}
+
+function usage(sample: InstanceUsage): object {
+  return { kind: 'Usage', apiVersion: 'pmk.dev/v1', ...sample }
+}
+
+/** The Instance itself, or those of a Process, in the order of their indices. */
+async function instancesOf(
+  definition: ResourceDefinition,
+  { parameters }: ApiRequest,
+  { registry }: AgentRouteOptions,
+): Promise<readonly Instance[]> {
+  const object = await registry.get(definition, refOf(parameters))
+  if (definition.kind === 'Instance') return [asInstance(object)]
+  const { name, namespace } = object.metadata
+  const instances = definitionOf('Instance')
+  const query = { ...(namespace === undefined ? {} : { namespace }), labelSelector: `pmk.dev/process=${name}` }
+  const { items } = await registry.list(instances, query)
+  return items.map(asInstance).sort((a, b) => a.spec.index - b.spec.index)
+}
+
+/** Does the same on all, side by side. On a single Instance that was asked for by name, its failure is the answer's. */
+async function each(
+  instances: readonly Instance[],
+  { kind }: ResourceDefinition,
+  act: (instance: Instance) => Promise<Omit<RequestResult, 'instance' | 'outcome'>>,
+): Promise<Answer> {
+  const items = await Promise.all(
+    instances.map(async (instance): Promise<RequestResult> => {
+      try {
+        return { instance: instance.metadata.name, outcome: 'Success', ...(await act(instance)) }
+      } catch (err) {
+        if (!(err instanceof ApiError) || kind === 'Instance') throw err
+        return { instance: instance.metadata.name, outcome: 'Failure', status: err.status }
+      }
+    }),
+  )
+  return jsonAnswer({ kind: 'RequestResultList', apiVersion: 'pmk.dev/v1', items })
+}
+
+function gatewayOf({ metadata, spec }: Instance, gateways: NodeGateways): NodeGateway {
+  if (!spec.nodeName) throw apiError('Conflict', `instances.pmk.dev ${JSON.stringify(metadata.name)} is bound to no node yet`)
+  return gateways(spec.nodeName)
+}
+
+function targetOf({ metadata }: Instance): InstanceTarget {
+  return { namespace: metadata.namespace ?? '', name: metadata.name }
+}
+
+function refOf({ name = '', namespace }: Readonly<Record<string, string>>): { readonly name: string; readonly namespace?: string } {
+  return namespace === undefined ? { name } : { name, namespace }
+}
+
+/** The registry validates what it stores, so an object of the kind is of its type. */
+function asInstance(object: ApiObject): Instance {
+  return object as Instance
+}
+
+function requiredText(request: ApiRequest, field: 'signal' | 'action'): string {
+  const { value } = decodeObject(request.body)
+  const text = isJsonObject(value) ? value[field] : undefined
+  if (typeof text !== 'string' || text === '') throw apiError('BadRequest', `the body has to be {"${field}": "…"}`)
+  return text
+}
+
+function noInstances({ parameters }: ApiRequest): Error {
+  return apiError('Conflict', `processes.pmk.dev ${JSON.stringify(parameters.name)} has no Instance that could do it`)
+}

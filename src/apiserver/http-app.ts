@@ -1,0 +1,171 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { apiError } from '../api/status.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Authenticate } from './authentication.ts'
+import { InFlight, withDeadline } from './limits.ts'
+import { refuseWebPages } from './origin.ts'
+import { queryOf } from './query.ts'
+import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.ts'
+import { sendStatus, sendText } from './send.ts'
+import { BODY_LIMIT, NO_SUCH_METHOD, NO_SUCH_PATH, statusOf } from './status-errors.ts'
+import { sendStream } from './stream.ts'
+
+/** Names have up to 253 characters, each of which may be written as three. */
+const MAX_PARAMETER_LENGTH = 1_024
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
+
+export interface HttpAppOptions {
+  readonly routes: readonly Route[]
+  readonly authenticate: Authenticate
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** The routes behind a function that answers HTTP requests, with everything that is the same for all of them. */
+export class HttpApp {
+  readonly #app: FastifyInstance
+  readonly #authenticate: Authenticate
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #inFlight = new InFlight()
+  readonly #streams = new Set<AbortController>()
+  #stopping = false
+
+  constructor({ routes, authenticate, clock, log }: HttpAppOptions) {
+    this.#authenticate = authenticate
+    this.#clock = clock
+    this.#log = log
+    this.#app = fastify({
+      logger: false,
+      exposeHeadRoutes: false,
+      bodyLimit: BODY_LIMIT,
+      routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: MAX_PARAMETER_LENGTH },
+      frameworkErrors: (err, _request, reply) => {
+        void sendStatus(reply as FastifyReply, statusOf(err, log))
+      },
+    })
+    this.#app.removeAllContentTypeParsers()
+    // Bodies stay bytes: what they are is decided by each route.
+    this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    this.#app.addHook('onRequest', async (request) => {
+      if (!isLocal(request.raw)) refuseWebPages(request.headers)
+      const encoding = request.headers['content-encoding']
+      if (encoding !== undefined && encoding !== 'identity') {
+        throw apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
+      }
+    })
+    this.#app.setErrorHandler((err, _request, reply) => sendStatus(reply, statusOf(err, log)))
+    this.#app.setNotFoundHandler((request, reply) => {
+      // A method that no route knows ends here even on a path that is served.
+      const known = METHODS.includes(request.method)
+      const status = known ? apiError('NotFound', NO_SUCH_PATH, {}) : apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
+      return sendStatus(reply, status.status)
+    })
+    for (const route of routes) {
+      this.#app.route({ method: METHODS, url: route.path, handler: (request, reply) => this.#answer(route, request, reply) })
+    }
+  }
+
+  async ready(): Promise<void> {
+    await this.#app.ready()
+  }
+
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => this.#app.routing(request, response)
+
+  /** Watches and log streams open now. */
+  get streams(): number {
+    return this.#inFlight.streams
+  }
+
+  /** Ends all streams cleanly, and each that begins from now on. */
+  endStreams(): void {
+    this.#stopping = true
+    for (const stream of this.#streams) stream.abort()
+  }
+
+  async close(): Promise<void> {
+    await this.#app.close()
+  }
+
+  async #answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const handler = handlerFor(route, request.method)
+    const end = route.vital ? () => {} : this.#inFlight.beginRequest()
+    const controller = new AbortController()
+    // The request's own close event comes as soon as it is read; this one when the client is gone or has its answer.
+    reply.raw.once('close', () => {
+      end()
+      if (!reply.raw.writableFinished) controller.abort()
+    })
+    const warnings: string[] = []
+    const work = this.#run(handler, request, controller.signal, warnings)
+    const answer = await (route.patient ? work : withDeadline(this.#clock, work, (reason) => controller.abort(reason)))
+    if ('text' in answer) {
+      await sendText(request, reply, answer, warnings)
+    } else {
+      const endStream = this.#inFlight.beginStream()
+      end()
+      await this.#stream(request, reply, answer, controller).finally(endStream)
+    }
+  }
+
+  async #run(handler: Handler, request: FastifyRequest, signal: AbortSignal, warnings: string[]): Promise<Answer> {
+    const { raw, headers, body } = request
+    const user = await this.#authenticate({ headers, local: isLocal(raw) })
+    const url = raw.url ?? '/'
+    const apiRequest: ApiRequest = {
+      method: request.method,
+      path: url.split('?', 1)[0] ?? url,
+      query: queryOf(url),
+      parameters: checkedParameters(request.params as Readonly<Record<string, string>>),
+      headers,
+      body: { contentType: headers['content-type'], bytes: body as Uint8Array | undefined },
+      user,
+      signal,
+      warn: (text) => warnings.push(text),
+    }
+    return handler(apiRequest)
+  }
+
+  async #stream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer, controller: AbortController): Promise<void> {
+    reply.hijack()
+    if (request.method === 'HEAD') {
+      controller.abort()
+      reply.raw.writeHead(200, { 'content-type': answer.contentType }).end()
+      return
+    }
+    this.#streams.add(controller)
+    if (this.#stopping) controller.abort()
+    try {
+      await sendStream(reply.raw, answer, this.#clock, controller.signal)
+    } catch (err) {
+      // The response has begun, so the client can't be told; its connection is cut.
+      this.#log.warn({ path: request.raw.url, err }, 'Cut a stream off')
+    } finally {
+      this.#streams.delete(controller)
+      controller.abort()
+    }
+  }
+}
+
+/** Streams of a unix socket have no address. */
+function isLocal({ socket }: IncomingMessage): boolean {
+  return socket.remoteAddress === undefined
+}
+
+function handlerFor(route: Route, method: string): Handler {
+  const name = method === 'HEAD' ? 'GET' : method
+  const handler = Object.hasOwn(route.methods, name) ? route.methods[name as keyof Route['methods']] : undefined
+  if (handler === undefined) throw apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
+  return handler
+}
+
+/** No name holds a slash, however it was written, so none leads out of its collection. */
+function checkedParameters(parameters: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  for (const value of Object.values(parameters)) {
+    if (value === '' || value === '.' || value === '..' || /[/\\\0]/.test(value)) throw apiError('NotFound', NO_SUCH_PATH, {})
+  }
+  return parameters
+}

@@ -1,0 +1,203 @@
+import type { JsonSchema, ResourceDefinition } from '../api/scheme.ts'
+import { patchTypes } from './request-body.ts'
+import { resourcePaths } from './resource-routes.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** JSON Schema words that OpenAPI 3.0 has too, or that clients understand. */
+const KEPT = [
+  'title',
+  'description',
+  'format',
+  'default',
+  'enum',
+  'pattern',
+  'minimum',
+  'maximum',
+  'minLength',
+  'maxLength',
+  'minItems',
+  'maxItems',
+  'required',
+]
+const EXTENSIONS = /^x-(kubernetes-|pmk-restart$)/
+
+const DRY_RUN = parameter('dryRun', 'string', 'All: check and answer as if it were done, and store nothing.')
+const FIELD_MANAGER = parameter('fieldManager', 'string', 'Who owns the fields that are written. At most 128 printable characters.')
+const FIELD_VALIDATION = parameter('fieldValidation', 'string', 'What to do about unknown and duplicate fields: Ignore, Warn or Strict.')
+const FORCE = parameter('force', 'boolean', 'Take fields from their owners. For apply only.')
+const WRITE = [DRY_RUN, FIELD_MANAGER, FIELD_VALIDATION]
+const SELECTION = [
+  parameter('labelSelector', 'string', 'Only objects with these labels.'),
+  parameter('fieldSelector', 'string', 'Only objects with these fields.'),
+  parameter('resourceVersion', 'string', 'From which state on.'),
+  parameter('resourceVersionMatch', 'string', 'How resourceVersion is meant: NotOlderThan or Exact.'),
+]
+const LIST = [
+  ...SELECTION,
+  parameter('limit', 'integer', 'At most so many objects an answer.'),
+  parameter('continue', 'string', 'Goes on where the answer with this token ended.'),
+  parameter('watch', 'boolean', 'Answer with a stream of changes.'),
+  parameter('allowWatchBookmarks', 'boolean', 'Send bookmarks in a watch.'),
+  parameter('sendInitialEvents', 'boolean', 'Begin a watch with the present state.'),
+  parameter('timeoutSeconds', 'integer', 'When a watch ends.'),
+]
+const DELETE = [
+  DRY_RUN,
+  parameter('gracePeriodSeconds', 'integer', 'Seconds that a polite stop may take.'),
+  parameter('propagationPolicy', 'string', 'What becomes of dependents: Orphan, Background or Foreground.'),
+]
+
+/** The OpenAPI 3.0 document of one group version, from the schemas of its kinds. */
+export function openApiDocument(apiVersion: string, version: string, definitions: readonly ResourceDefinition[]): Json {
+  const paths: Record<string, unknown> = {}
+  const schemas: Record<string, unknown> = {}
+  for (const definition of definitions) {
+    schemas[schemaName(definition)] = {
+      ...(openApiSchema(definition.schema) as object),
+      'x-kubernetes-group-version-kind': [groupVersionKind(definition)],
+    }
+    schemas[`${schemaName(definition)}List`] = listSchema(definition)
+    Object.assign(paths, pathsOf(definition))
+  }
+  return { openapi: '3.0.0', info: { title: `pmk ${apiVersion}`, version }, paths, components: { schemas } }
+}
+
+/** A JSON Schema in the words of OpenAPI 3.0. */
+export function openApiSchema(schema: JsonSchema): Json {
+  const result: Record<string, unknown> = {}
+  for (const [keyword, value] of Object.entries(schema)) if (KEPT.includes(keyword) || EXTENSIONS.test(keyword)) result[keyword] = value
+  // What is a number or a text has no type there, but the extension says it.
+  if (typeof schema.type === 'string') result.type = schema.type
+  if (schema.const !== undefined) result.enum = [schema.const]
+  if (schema.properties !== undefined) {
+    result.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, openApiSchema(property)]))
+  }
+  if (schema.items !== undefined) result.items = openApiSchema(schema.items)
+  if (typeof schema.additionalProperties === 'object') result.additionalProperties = openApiSchema(schema.additionalProperties)
+  if (schema.oneOf !== undefined) result.oneOf = schema.oneOf.map(openApiSchema)
+  return result
+}
+
+function pathsOf(definition: ResourceDefinition): Json {
+  const { all, collection, item } = resourcePaths(definition)
+  const namespaced = definition.scope === 'Namespaced'
+  const namespace = namespaced ? [pathParameter('namespace', 'The namespace of the object.')] : []
+  const name = pathParameter('name', 'The name of the object.')
+  const operation = operations(definition)
+  const paths: Record<string, unknown> = {
+    [placeholders(collection)]: {
+      get: operation('list', 'list', LIST, listRef(definition)),
+      post: operation(
+        'post',
+        'create',
+        WRITE,
+        ref(definition),
+        { 'application/json': ref(definition), 'application/yaml': ref(definition) },
+        201,
+      ),
+      delete: operation('deletecollection', 'deleteCollection', [...DELETE, ...SELECTION], listRef(definition)),
+      parameters: namespace,
+    },
+    [placeholders(item)]: {
+      get: operation('get', 'read', [parameter('resourceVersion', 'string', 'A state at least as new as this.')], ref(definition)),
+      put: operation('put', 'replace', WRITE, ref(definition), {
+        'application/json': ref(definition),
+        'application/yaml': ref(definition),
+      }),
+      patch: operation('patch', 'patch', [...WRITE, FORCE], ref(definition), patchBodies(definition)),
+      delete: operation('delete', 'delete', DELETE, { type: 'object' }),
+      parameters: [name, ...namespace],
+    },
+  }
+  if (namespaced) paths[placeholders(all)] = { get: operation('list', 'listForAllNamespaces', LIST, listRef(definition)) }
+  if (definition.subresources.status !== undefined) {
+    paths[`${placeholders(item)}/status`] = {
+      get: operation('get', 'readStatus', [], ref(definition)),
+      put: operation('put', 'replaceStatus', WRITE, ref(definition), { 'application/json': ref(definition) }),
+      patch: operation('patch', 'patchStatus', [...WRITE, FORCE], ref(definition), patchBodies(definition)),
+      parameters: [name, ...namespace],
+    }
+  }
+  return paths
+}
+
+function operations(definition: ResourceDefinition) {
+  const operationOf = (
+    action: string,
+    verb: string,
+    parameters: readonly Json[],
+    answer: Json,
+    bodies?: Readonly<Record<string, Json>>,
+    code = 200,
+  ): Json => ({
+    operationId: `${verb}${definition.kind}`,
+    'x-kubernetes-action': action,
+    'x-kubernetes-group-version-kind': groupVersionKind(definition),
+    parameters,
+    ...(bodies === undefined ? {} : { requestBody: { content: contentOf(bodies) } }),
+    responses: { [code]: { description: 'OK', content: contentOf({ 'application/json': answer }) } },
+  })
+  return operationOf
+}
+
+function contentOf(schemas: Readonly<Record<string, Json>>): Json {
+  return Object.fromEntries(Object.entries(schemas).map(([type, schema]) => [type, { schema }]))
+}
+
+function patchBodies(definition: ResourceDefinition): Readonly<Record<string, Json>> {
+  return Object.fromEntries(
+    patchTypes(definition).map((type) => [
+      type,
+      type.includes('json-patch') ? { type: 'array', items: { type: 'object' } } : { type: 'object' },
+    ]),
+  )
+}
+
+function listSchema(definition: ResourceDefinition): Json {
+  return {
+    description: `A list of objects of kind ${definition.kind}.`,
+    type: 'object',
+    required: ['items'],
+    properties: {
+      apiVersion: { type: 'string', description: definition.apiVersion },
+      kind: { type: 'string', description: `${definition.kind}List` },
+      metadata: { type: 'object', description: 'The state of which this is a list.' },
+      items: { type: 'array', items: ref(definition) },
+    },
+    'x-kubernetes-group-version-kind': [{ ...groupVersionKind(definition), kind: `${definition.kind}List` }],
+  }
+}
+
+/** `dev.pmk.v1.Process`, `io.k8s.api.core.v1.Secret`. */
+function schemaName({ group, version, kind }: ResourceDefinition): string {
+  return `${group === '' ? 'io.k8s.api.core' : group.split('.').reverse().join('.')}.${version}.${kind}`
+}
+
+function ref(definition: ResourceDefinition): Json {
+  return { $ref: `#/components/schemas/${schemaName(definition)}` }
+}
+
+function listRef(definition: ResourceDefinition): Json {
+  return { $ref: `#/components/schemas/${schemaName(definition)}List` }
+}
+
+function groupVersionKind({ group, version, kind }: ResourceDefinition): {
+  readonly group: string
+  readonly version: string
+  readonly kind: string
+} {
+  return { group, version, kind }
+}
+
+function placeholders(path: string): string {
+  return path.replaceAll(/:([a-z]+)/g, '{$1}')
+}
+
+function parameter(name: string, type: string, description: string): Json {
+  return { name, in: 'query', description, schema: { type } }
+}
+
+function pathParameter(name: string, description: string): Json {
+  return { name, in: 'path', required: true, description, schema: { type: 'string' } }
+}

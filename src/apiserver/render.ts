@@ -1,0 +1,111 @@
+import type { ApiObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
+import { apiError } from '../api/status.ts'
+import type { Clock } from '../base/clock.ts'
+import { stringifyYaml } from '../base/yaml.ts'
+import type { ListResult } from '../registry/registry.ts'
+import { jsonOf, listJson, metadataJsonOf } from './json-text.ts'
+import { negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
+import { type ApiRequest, JSON_TYPE, type TextAnswer } from './route.ts'
+import { type IncludeObject, type TableFormat, tableFormat, tableJson } from './table.ts'
+
+/** Gives the objects of one kind the form that a client asks for. */
+export interface Renderer {
+  /** Throws NotAcceptable, before anything is done. */
+  object(request: ApiRequest): (object: ApiObject, code?: number) => TextAnswer
+  list(request: ApiRequest): (result: ListResult) => TextAnswer
+  event(request: ApiRequest): (object: ApiObject, first: boolean) => string
+}
+
+export function createRenderer(definition: ResourceDefinition, clock: Clock): Renderer {
+  const format = tableFormat(definition)
+  return {
+    object(request) {
+      const rendering = renderingOf(request, RESOURCE)
+      const include = includeObject(request)
+      return (object, code = 200) => {
+        const head = { resourceVersion: object.metadata.resourceVersion }
+        return finish(rendering, code, () => renderObject(rendering, format, object, { include, head, clock }))
+      }
+    },
+    list(request) {
+      const rendering = renderingOf(request, RESOURCE_LIST)
+      const include = includeObject(request)
+      return (result) => finish(rendering, 200, () => renderList(rendering, definition, format, result, { include, clock }))
+    },
+    event(request) {
+      const rendering = renderingOf(request, RESOURCE_WATCH)
+      const include = includeObject(request)
+      return (object, first) => {
+        const head = { resourceVersion: object.metadata.resourceVersion }
+        return renderObject(rendering, format, object, { include, head, clock, withoutColumns: !first })
+      }
+    },
+  }
+}
+
+interface RenderOptions {
+  readonly include: IncludeObject
+  readonly clock: Clock
+  readonly head: { readonly resourceVersion: string }
+  readonly withoutColumns?: boolean
+}
+
+function renderObject(rendering: Rendering, format: TableFormat, object: ApiObject, options: RenderOptions): string {
+  switch (rendering.as) {
+    case 'json':
+      return jsonOf(object)
+    case 'yaml':
+      return stringifyYaml(object)
+    case 'metadata':
+      return metadataJsonOf(object)
+    case 'table': {
+      const { include, head, clock, withoutColumns = false } = options
+      // An object that dry run made has no resourceVersion.
+      return tableJson(
+        format,
+        [object],
+        { resourceVersion: head.resourceVersion ?? '' },
+        {
+          version: rendering.version,
+          include,
+          now: clock.now(),
+          withoutColumns,
+        },
+      )
+    }
+  }
+}
+
+function renderList(
+  rendering: Rendering,
+  { kind, apiVersion }: ResourceDefinition,
+  format: TableFormat,
+  result: ListResult,
+  { include, clock }: Omit<RenderOptions, 'head'>,
+): string {
+  switch (rendering.as) {
+    case 'json':
+      return listJson(`${kind}List`, apiVersion, result, result.items.map(jsonOf))
+    case 'yaml':
+      return stringifyYaml(JSON.parse(listJson(`${kind}List`, apiVersion, result, result.items.map(jsonOf))))
+    case 'metadata':
+      return listJson('PartialObjectMetadataList', 'meta.k8s.io/v1', result, result.items.map(metadataJsonOf))
+    case 'table':
+      return tableJson(format, result.items, result, { version: rendering.version, include, now: clock.now() })
+  }
+}
+
+function finish(rendering: Rendering, code: number, text: () => string): TextAnswer {
+  return { code, contentType: rendering.as === 'yaml' ? 'application/yaml' : JSON_TYPE, text: text() }
+}
+
+function renderingOf({ headers }: ApiRequest, can: ReadonlySet<Renderable>): Rendering {
+  return negotiate(headers.accept, can)
+}
+
+function includeObject({ query }: ApiRequest): IncludeObject {
+  const text = query.get('includeObject') || 'Metadata'
+  if (text === 'None' || text === 'Metadata' || text === 'Object') return text
+  throw apiError('BadRequest', `query parameter includeObject: must be None, Metadata or Object, got ${JSON.stringify(text)}`)
+}

@@ -1,0 +1,192 @@
+import { qualifiedResource, type ResourceDefinition } from '../api/scheme.ts'
+import { apiError } from '../api/status.ts'
+import { type Clock, sleep } from '../base/clock.ts'
+import type { Registry } from '../registry/registry.ts'
+import { isWatch, listQuery, type Scope, timeoutSeconds, watchQuery } from './list-options.ts'
+import { booleanParameter, textParameter } from './query.ts'
+import { createRenderer, type Renderer } from './render.ts'
+import { decodeObject, decodeOptional, decodePatch } from './request-body.ts'
+import { type Answer, type ApiRequest, jsonAnswer, type Route } from './route.ts'
+import { watchAnswer } from './watch.ts'
+import { deleteOptions, type WriteRequest, writeContext } from './write-options.ts'
+
+export interface ResourceRouteOptions {
+  readonly registry: Registry
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+/** How long a GET waits for a resourceVersion that other replicas of the client have seen already. */
+const FUTURE_WAIT = 3_000
+
+/** `/apis/pmk.dev/v1`, or `/api/v1` for the core group. */
+export function groupVersionPath({ group, version }: { readonly group: string; readonly version: string }): string {
+  return group === '' ? `/api/${version}` : `/apis/${group}/${version}`
+}
+
+/** Where the objects of a kind are: all of them, and one, with `:namespace` and `:name`. */
+export function resourcePaths(definition: ResourceDefinition): {
+  readonly all: string
+  readonly collection: string
+  readonly item: string
+} {
+  const base = groupVersionPath(definition)
+  const all = `${base}/${definition.plural}`
+  const collection = definition.scope === 'Namespaced' ? `${base}/namespaces/:namespace/${definition.plural}` : all
+  return { all, collection, item: `${collection}/:name` }
+}
+
+/** Reading and writing one kind, with its `/status` and `/scale`. */
+export function resourceRoutes(definition: ResourceDefinition, options: ResourceRouteOptions): readonly Route[] {
+  const paths = resourcePaths(definition)
+  const resource = new ResourceHandlers(definition, options)
+  const routes: Route[] = [
+    {
+      path: paths.collection,
+      methods: { GET: resource.list, POST: resource.create, DELETE: resource.deleteCollection },
+    },
+    { path: paths.item, methods: { GET: resource.get, PUT: resource.update(), PATCH: resource.patch(), DELETE: resource.delete } },
+  ]
+  if (paths.all !== paths.collection) routes.push({ path: paths.all, methods: { GET: resource.list } })
+  if (definition.subresources.status !== undefined) {
+    const methods = { GET: resource.get, PUT: resource.update('status'), PATCH: resource.patch('status') }
+    routes.push({ path: `${paths.item}/status`, methods })
+  }
+  if (definition.subresources.scale !== undefined) {
+    const methods = { GET: resource.getScale, PUT: resource.updateScale, PATCH: resource.patchScale }
+    routes.push({ path: `${paths.item}/scale`, methods })
+  }
+  return routes
+}
+
+class ResourceHandlers {
+  readonly #definition: ResourceDefinition
+  readonly #registry: Registry
+  readonly #clock: Clock
+  readonly #random: () => number
+  readonly #renderer: Renderer
+
+  constructor(definition: ResourceDefinition, { registry, clock, random }: ResourceRouteOptions) {
+    this.#definition = definition
+    this.#registry = registry
+    this.#clock = clock
+    this.#random = random
+    this.#renderer = createRenderer(definition, clock)
+  }
+
+  readonly list = async (request: ApiRequest): Promise<Answer> => {
+    if (isWatch(request.query)) return this.#watch(request, scopeOf(request))
+    const render = this.#renderer.list(request)
+    return render(await this.#registry.list(this.#definition, listQuery(request.query, scopeOf(request))))
+  }
+
+  readonly get = async (request: ApiRequest): Promise<Answer> => {
+    if (isWatch(request.query)) return this.#watch(request, { ...scopeOf(request), name: refOf(request).name })
+    const render = this.#renderer.object(request)
+    await this.#reached(request)
+    return render(await this.#registry.get(this.#definition, refOf(request)))
+  }
+
+  readonly create = async (request: ApiRequest): Promise<Answer> => {
+    const render = this.#renderer.object(request)
+    const context = writeContext('CreateOptions', writeRequest(request))
+    const { namespace } = request.parameters
+    return render(await this.#registry.create(this.#definition, namespace, decodeObject(request.body), context), 201)
+  }
+
+  update(subresource?: 'status'): (request: ApiRequest) => Promise<Answer> {
+    return async (request) => {
+      const render = this.#renderer.object(request)
+      const context = writeContext('UpdateOptions', writeRequest(request))
+      return render(await this.#registry.update(this.#definition, refOf(request), decodeObject(request.body), context, subresource))
+    }
+  }
+
+  patch(subresource?: 'status'): (request: ApiRequest) => Promise<Answer> {
+    return async (request) => {
+      const render = this.#renderer.object(request)
+      const { patch, duplicates } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
+      const context = writeContext('PatchOptions', writeRequest(request), { apply: patch.type === 'apply' })
+      const { object, created } = await this.#registry.patch(this.#definition, refOf(request), patch, duplicates, context, subresource)
+      return render(object, created ? 201 : 200)
+    }
+  }
+
+  readonly delete = async (request: ApiRequest): Promise<Answer> => {
+    const { query, context } = deleteOptions(decodeOptional(request.body), writeRequest(request))
+    const render = this.#renderer.object(request)
+    const { removed, object } = await this.#registry.delete(this.#definition, refOf(request), query, context)
+    if (!removed) return render(object)
+    const { name, uid } = object.metadata
+    const { group, plural } = this.#definition
+    const details = { name, ...(group === '' ? {} : { group }), kind: plural, uid }
+    return jsonAnswer({ kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success', details })
+  }
+
+  readonly deleteCollection = async (request: ApiRequest): Promise<Answer> => {
+    const { query, context } = deleteOptions(decodeOptional(request.body), writeRequest(request))
+    const render = this.#renderer.list(request)
+    return render(await this.#registry.deleteCollection(this.#definition, listQuery(request.query, scopeOf(request)), query, context))
+  }
+
+  readonly getScale = async (request: ApiRequest): Promise<Answer> =>
+    jsonAnswer(await this.#registry.getScale(this.#definition, refOf(request)))
+
+  readonly updateScale = async (request: ApiRequest): Promise<Answer> => {
+    const context = writeContext('UpdateOptions', writeRequest(request))
+    return jsonAnswer(await this.#registry.updateScale(this.#definition, refOf(request), decodeObject(request.body), context))
+  }
+
+  readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
+    const { patch } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
+    if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
+    const context = writeContext('PatchOptions', writeRequest(request), { apply: patch.type === 'apply' })
+    return jsonAnswer(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
+  }
+
+  #watch(request: ApiRequest, scope: Scope): Promise<Answer> {
+    return watchAnswer({
+      registry: this.#registry,
+      definition: this.#definition,
+      query: watchQuery(request.query, scope),
+      timeoutSeconds: timeoutSeconds(request.query),
+      render: this.#renderer.event(request),
+      clock: this.#clock,
+      random: this.#random,
+      signal: request.signal,
+    })
+  }
+
+  /** A read that asks for at least a certain state waits for it, but not for long. */
+  async #reached({ query, signal }: ApiRequest): Promise<void> {
+    const text = textParameter(query, 'resourceVersion')
+    if (text === undefined) return
+    if (!/^[0-9]{1,16}$/.test(text))
+      throw apiError('BadRequest', `query parameter resourceVersion: must be a number, got ${JSON.stringify(text)}`)
+    const end = this.#clock.monotonic() + FUTURE_WAIT
+    while (Number(text) > Number(this.#registry.resourceVersion())) {
+      if (this.#clock.monotonic() >= end) {
+        throw apiError('Timeout', `Too large resource version: ${text}, current: ${this.#registry.resourceVersion()}`, {
+          group: this.#definition.group,
+          kind: qualifiedResource(this.#definition),
+          causes: [{ field: '', reason: 'ResourceVersionTooLarge', message: 'Too large resource version' }],
+          retryAfterSeconds: 1,
+        })
+      }
+      await sleep(this.#clock, 50, signal)
+    }
+  }
+}
+
+function refOf({ parameters }: ApiRequest): { readonly name: string; readonly namespace?: string } {
+  const { name = '', namespace } = parameters
+  return namespace === undefined ? { name } : { name, namespace }
+}
+
+function scopeOf({ parameters }: ApiRequest): Scope {
+  return parameters.namespace === undefined ? {} : { namespace: parameters.namespace }
+}
+
+function writeRequest({ query, user, headers, warn, signal }: ApiRequest): WriteRequest {
+  return { query, user, userAgent: headers['user-agent'], warn, signal }
+}

@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { UserInfo } from '../registry/registry.ts'
+import type { Query } from './query.ts'
+import type { RawBody } from './request-body.ts'
+
+/** One request, as a route sees it. */
+export interface ApiRequest {
+  readonly method: string
+  /** Without the query. */
+  readonly path: string
+  readonly query: Query
+  readonly parameters: Readonly<Record<string, string>>
+  readonly headers: IncomingHttpHeaders
+  readonly body: RawBody
+  readonly user: UserInfo
+  /** Fires when the client is gone, when the time for the answer is over, and for streams when the server stops. */
+  readonly signal: AbortSignal
+  /** Tells the client something beside the answer; only before the answer is given. */
+  readonly warn: (text: string) => void
+}
+
+export interface TextAnswer {
+  readonly code: number
+  readonly contentType: string
+  readonly text: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * Status 200 and chunks as they come. The headers leave at once; a failure of the iterable cuts the connection, so what can
+ * fail with a status of its own has to fail before.
+ */
+export interface StreamAnswer {
+  readonly contentType: string
+  readonly chunks: AsyncIterable<string | Uint8Array>
+}
+
+export type Answer = TextAnswer | StreamAnswer
+
+/** Failures are ApiErrors; anything else becomes a 500. */
+export type Handler = (request: ApiRequest) => Answer | Promise<Answer>
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+export interface Route {
+  /** With `:name` for parameters. */
+  readonly path: string
+  /** HEAD is answered as GET is; what isn't here is 405. */
+  readonly methods: { readonly [M in Method]?: Handler }
+  /** It may take longer than other requests: what it asks for has a time limit of its own. */
+  readonly patient?: true
+  /** Answered also while the server is overloaded. */
+  readonly vital?: true
+}
+
+export const JSON_TYPE = 'application/json'
+
+export function jsonAnswer(value: unknown, code = 200): TextAnswer {
+  return { code, contentType: JSON_TYPE, text: typeof value === 'string' ? value : JSON.stringify(value) }
+}

@@ -1,0 +1,147 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import type { NodeGateways } from '../api/node-gateway.ts'
+import { definitions } from '../api/scheme.ts'
+import type { Clock, Millis } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Registry } from '../registry/registry.ts'
+import { agentRoutes } from './agent-routes.ts'
+import { type Authenticate, socketAuthentication } from './authentication.ts'
+import { discoveryRoutes } from './discovery.ts'
+import { healthRoutes, type Readiness } from './health-routes.ts'
+import { HttpApp } from './http-app.ts'
+import { openApiRoutes } from './openapi-routes.ts'
+import { resourceRoutes } from './resource-routes.ts'
+import { jsonAnswer, type Route } from './route.ts'
+import { listenOnSocket } from './socket.ts'
+import { statusOfCode } from './status-errors.ts'
+
+/** Time to send a request; not of use for the answer, which may be a watch. */
+const RECEIVE_TIMEOUT: Millis = 60_000
+/** Idle connections stay open for this long, so that clients that ask now and then needn't connect anew. */
+const KEEP_ALIVE: Millis = 5 * 60_000
+/** How long requests under way may take to end when the server stops. */
+const CLOSE_GRACE: Millis = 5_000
+const MAX_HEADER_SIZE = 64 * 1024
+/** What a reader may leave lying before the writer waits. */
+const RESPONSE_BUFFER = 64 * 1024
+
+export interface ApiServerOptions {
+  readonly registry: Registry
+  readonly gateways: NodeGateways
+  readonly clock: Clock
+  readonly log: Logger
+  /** Version of pmk. */
+  readonly version: string
+  readonly ready: () => Readiness
+  readonly authenticate?: Authenticate
+  /** Numbers in [0, 1). */
+  readonly random?: () => number
+}
+
+export type ListenAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number }
+
+export interface ApiServer {
+  /** May be called for several addresses. Gives the address with the port that was taken for 0. */
+  listen(address: ListenAddress): Promise<ListenAddress>
+  /** Watches and log streams open now. */
+  readonly streams: number
+  /** Takes no more requests, ends all streams cleanly and waits for requests under way, but not for long. */
+  close(): Promise<void>
+}
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  return new HttpApiServer(options)
+}
+
+class HttpApiServer implements ApiServer {
+  readonly #app: HttpApp
+  readonly #clock: Clock
+  readonly #servers = new Set<Server>()
+
+  constructor(options: ApiServerOptions) {
+    const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
+    this.#clock = clock
+    const routes: readonly Route[] = [
+      ...healthRoutes(version, ready),
+      ...discoveryRoutes(definitions),
+      ...openApiRoutes(definitions, version, clock),
+      ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),
+      ...definitions.flatMap((definition) => agentRoutes(definition, { registry, gateways, clock })),
+    ]
+    this.#app = new HttpApp({ routes: [...routes, rootRoute(routes)], authenticate, clock, log })
+  }
+
+  get streams(): number {
+    return this.#app.streams
+  }
+
+  async listen(address: ListenAddress): Promise<ListenAddress> {
+    await this.#app.ready()
+    const server = createServer(
+      { highWaterMark: RESPONSE_BUFFER, maxHeaderSize: MAX_HEADER_SIZE, requestTimeout: RECEIVE_TIMEOUT, keepAliveTimeout: KEEP_ALIVE },
+      this.#app.handle,
+    )
+    server.on('clientError', refuseBrokenRequest)
+    if ('socketPath' in address) {
+      await listenOnSocket(server, address.socketPath)
+      this.#servers.add(server)
+      return address
+    }
+    if (!['127.0.0.1', '::1', 'localhost'].includes(address.host)) {
+      throw new Error(`${address.host} is no loopback address: plain HTTP is served on this machine only`)
+    }
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(address.port, address.host, resolve)
+    })
+    this.#servers.add(server)
+    return { host: address.host, port: (server.address() as AddressInfo).port }
+  }
+
+  async close(): Promise<void> {
+    const closed = [...this.#servers].map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
+    this.#app.endStreams()
+    for (const server of this.#servers) server.closeIdleConnections()
+    const cancel = this.#clock.schedule(CLOSE_GRACE, () => {
+      for (const server of this.#servers) server.closeAllConnections()
+    })
+    // Connections that were busy a moment ago become idle, and nothing else would end them.
+    const stopSweeping = this.#sweep()
+    await Promise.all(closed)
+    stopSweeping()
+    cancel()
+    this.#servers.clear()
+    await this.#app.close()
+  }
+
+  #sweep(): () => void {
+    let cancel = (): void => {}
+    const again = (): void => {
+      for (const server of this.#servers) server.closeIdleConnections()
+      cancel = this.#clock.schedule(20, again)
+    }
+    again()
+    return () => cancel()
+  }
+}
+
+/** `GET /` lists what can be asked. */
+function rootRoute(routes: readonly Route[]): Route {
+  const paths = routes.map(({ path }) => path).filter((path) => !path.includes(':'))
+  return { path: '/', methods: { GET: () => jsonAnswer({ paths: [...paths].sort() }) } }
+}
+
+/** What isn't HTTP gets an answer all the same, where that is possible. */
+function refuseBrokenRequest(err: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || err.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const code = err.code === 'HPE_HEADER_OVERFLOW' ? 431 : err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
+  const status = statusOfCode(code)
+  const body = JSON.stringify(status)
+  socket.end(
+    `HTTP/1.1 ${code} ${status.message}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,56 @@
+import type { ApiObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
+import type { Timestamp } from '../base/clock.ts'
+import { type CellReader, compileColumn } from './column.ts'
+import { jsonOf, type ListHead, listMetadata, metadataJsonOf } from './json-text.ts'
+
+export type IncludeObject = 'None' | 'Metadata' | 'Object'
+
+/** How the objects of one kind look as rows. The same columns for lists, single objects and watches. */
+export interface TableFormat {
+  readonly columnDefinitions: string
+  readonly cells: readonly CellReader[]
+}
+
+export interface TableOptions {
+  readonly version: 'v1' | 'v1beta1'
+  readonly include: IncludeObject
+  readonly now: Timestamp
+  /** Later events of one watch leave the columns out. */
+  readonly withoutColumns?: boolean
+}
+
+export function tableFormat(definition: ResourceDefinition): TableFormat {
+  const name = { name: 'Name', type: 'string', format: 'name', description: 'Name of the object.', priority: 0 }
+  const columns = definition.columns.map(({ name, type, description, priority }) => ({
+    name,
+    // An age is finished text; clients print it as it is.
+    type: type === 'date' ? 'string' : type,
+    format: '',
+    description,
+    priority: priority ?? 0,
+  }))
+  return { columnDefinitions: JSON.stringify([name, ...columns]), cells: definition.columns.map(compileColumn) }
+}
+
+/** A Table as JSON text. */
+export function tableJson(format: TableFormat, objects: readonly ApiObject[], head: ListHead, options: TableOptions): string {
+  const rows = objects.map((object) => {
+    const cells = [object.metadata.name, ...format.cells.map((cell) => cell(object, options.now))]
+    return `{"cells":${JSON.stringify(cells)},"object":${rowObject(object, options.include)}}`
+  })
+  const columns = options.withoutColumns ? 'null' : format.columnDefinitions
+  const metadata = JSON.stringify(listMetadata(head))
+  return `{"kind":"Table","apiVersion":"meta.k8s.io/${options.version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[${rows.join(',')}]}`
+}
+
+function rowObject(object: ApiObject, include: IncludeObject): string {
+  switch (include) {
+    case 'None':
+      return 'null'
+    case 'Metadata':
+      return metadataJsonOf(object)
+    case 'Object':
+      return jsonOf(object)
+  }
+}

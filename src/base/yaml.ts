@@ -1,0 +1,128 @@
+import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, stringify } from 'yaml'
+
+export interface YamlPosition {
+  /** Both start at 1. */
+  readonly line: number
+  readonly column: number
+}
+
+/** What is wrong with a text, and where. */
+export class YamlError extends Error {
+  override readonly name = 'YamlError'
+  readonly position: YamlPosition
+
+  constructor(message: string, position: YamlPosition, options?: ErrorOptions) {
+    super(message, options)
+    this.position = position
+  }
+}
+
+/** A key that occurs a second time in one map; the last value counts. */
+export interface YamlDuplicate {
+  /** `spec.env[0].name` */
+  readonly path: string
+  readonly position: YamlPosition
+}
+
+export interface YamlDocument {
+  /** Plain data; undefined for a document without content. A key such as `__proto__` is an ordinary key of it. */
+  readonly value: unknown
+  readonly position: YamlPosition
+  readonly duplicates: readonly YamlDuplicate[]
+  /** Where the deepest node on this path that exists is written. */
+  positionOf(path: readonly (string | number)[]): YamlPosition
+}
+
+/** Deeper nesting than this is no manifest, and would be the end of every recursive function behind us. */
+const MAX_DEPTH = 200
+
+/** All documents of a text (JSON is one, too). Throws a YamlError for the first mistake. Aliases that explode are a mistake. */
+export function parseYaml(text: string): readonly YamlDocument[] {
+  const lines = new LineCounter()
+  const documents = parseSafely(text, lines)
+  return documents.map((document) => {
+    const at = (offset: number): YamlPosition => positionAt(lines, offset)
+    const [error] = document.errors
+    if (error !== undefined) throw new YamlError(firstLine(error.message), at(error.pos[0]))
+    const duplicates: YamlDuplicate[] = []
+    findDuplicates(document.contents, '', at, duplicates, 0)
+    return {
+      value: document.contents === null ? undefined : toPlain(document, at),
+      position: at(document.contents?.range?.[0] ?? document.range?.[0] ?? 0),
+      duplicates,
+      positionOf: (path) => at(offsetOf(document.contents, path)),
+    }
+  })
+}
+
+/** Block style, no line folded. */
+export function stringifyYaml(value: unknown): string {
+  return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
+}
+
+function parseSafely(text: string, lines: LineCounter): Document[] {
+  try {
+    const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false })
+    return Array.isArray(documents) ? documents : []
+  } catch (err) {
+    // The parser is recursive; what overflows the stack here is hostile, not a manifest.
+    if (err instanceof RangeError) throw new YamlError('nested too deeply', { line: 1, column: 1 }, { cause: err })
+    throw err
+  }
+}
+
+function toPlain(document: Document, at: (offset: number) => YamlPosition): unknown {
+  try {
+    return document.toJS({ maxAliasCount: 100 })
+  } catch (err) {
+    // Unresolved and exploding aliases are found only here.
+    if (err instanceof ReferenceError || err instanceof RangeError)
+      throw new YamlError(err.message, at(document.range?.[0] ?? 0), { cause: err })
+    throw err
+  }
+}
+
+function findDuplicates(node: unknown, path: string, at: (offset: number) => YamlPosition, found: YamlDuplicate[], depth: number): void {
+  if (depth > MAX_DEPTH) throw new YamlError(`nested more than ${MAX_DEPTH} levels deep`, at((node as Node | null)?.range?.[0] ?? 0))
+  if (isSeq(node)) {
+    for (const [index, item] of node.items.entries()) findDuplicates(item, `${path}[${index}]`, at, found, depth + 1)
+  } else if (isMap(node)) {
+    const seen = new Set<string>()
+    for (const pair of node.items) {
+      const key = String(isScalar(pair.key) ? pair.key.value : pair.key)
+      const child = path === '' ? key : `${path}.${key}`
+      if (seen.has(key) && key !== '<<') found.push({ path: child, position: at((pair.key as Node | null)?.range?.[0] ?? 0) })
+      seen.add(key)
+      findDuplicates(pair.value, child, at, found, depth + 1)
+    }
+  }
+}
+
+function offsetOf(root: unknown, path: readonly (string | number)[]): number {
+  let offset = (root as Node | null)?.range?.[0] ?? 0
+  let node = root
+  for (const step of path) {
+    if (isSeq(node)) {
+      node = node.items[Number(step)]
+    } else if (isMap(node)) {
+      const pair = node.items.find((item) => isPair(item) && isScalar(item.key) && String(item.key.value) === String(step))
+      offset = (pair?.key as Node | undefined)?.range?.[0] ?? offset
+      node = pair?.value
+      if (pair === undefined) return offset
+      continue
+    } else {
+      return offset
+    }
+    offset = (node as Node | undefined)?.range?.[0] ?? offset
+  }
+  return offset
+}
+
+function positionAt(lines: LineCounter, offset: number): YamlPosition {
+  const { line, col } = lines.linePos(offset)
+  return { line: Math.max(1, line), column: Math.max(1, col) }
+}
+
+function firstLine(text: string): string {
+  return text.split('\n', 1)[0] ?? text
+}
