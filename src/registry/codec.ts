@@ -1,0 +1,102 @@
+import type { ApiObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
+import { structure } from '../api/structure.ts'
+import { deepFreeze } from '../base/json.ts'
+import type { KeyValue, Revision } from '../storage/store.ts'
+import { frozenCopy } from './frozen-copy.ts'
+
+/**
+ * Turns objects into stored texts and back. A text is parsed once, however many lists and watchers ask for it: the newest
+ * object of each key is kept, and a bounded number of older ones, for the watchers that still have to be told of them.
+ * Objects given out are frozen and shared.
+ */
+export class Codec {
+  readonly #newest = new Map<string, Decoded>()
+  readonly #older = new Map<Revision, ApiObject>()
+  readonly #deleted = new Map<Revision, ApiObject>()
+
+  /** The text to store. It has no resourceVersion: that is the revision under which it will lie. */
+  encode(object: ApiObject): string {
+    const { resourceVersion: _, ...metadata } = object.metadata
+    return JSON.stringify({ ...object, metadata })
+  }
+
+  /** The object that has just been stored as `kv`, without parsing it. */
+  stored(kv: KeyValue, object: ApiObject): ApiObject {
+    return this.#keep(kv, frozenCopy({ ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }))
+  }
+
+  /** The object of a key as it is now. */
+  decode(definition: ResourceDefinition, kv: KeyValue): ApiObject {
+    return this.#find(kv) ?? this.#keep(kv, this.#parse(definition, kv))
+  }
+
+  /** The object of a key as it was at some time, when it may be gone by now. */
+  decodePast(definition: ResourceDefinition, kv: KeyValue): ApiObject {
+    const known = this.#find(kv)
+    if (known !== undefined) return known
+    const object = this.#parse(definition, kv)
+    remember(this.#older, kv.modRevision, object)
+    return object
+  }
+
+  /** What is said of an object that was deleted at `revision`: its last state, under the version of the deletion. */
+  decodeDeleted(definition: ResourceDefinition, prev: KeyValue, revision: Revision): ApiObject {
+    const known = this.#deleted.get(revision)
+    if (known !== undefined) return known
+    const last = this.decodePast(definition, prev)
+    const object = Object.freeze({ ...last, metadata: Object.freeze({ ...last.metadata, resourceVersion: String(revision) }) })
+    remember(this.#deleted, revision, object)
+    // Somebody else may have deleted it, through a server of its own.
+    if ((this.#newest.get(prev.key)?.revision ?? revision) <= prev.modRevision) this.forget(prev.key)
+    return object
+  }
+
+  /** The key is gone; its last object is kept among the older ones. */
+  forget(key: string): void {
+    const newest = this.#newest.get(key)
+    if (newest === undefined) return
+    this.#newest.delete(key)
+    remember(this.#older, newest.revision, newest.object)
+  }
+
+  #find(kv: KeyValue): ApiObject | undefined {
+    const newest = this.#newest.get(kv.key)
+    return newest?.revision === kv.modRevision ? newest.object : this.#older.get(kv.modRevision)
+  }
+
+  #parse(definition: ResourceDefinition, kv: KeyValue): ApiObject {
+    const raw = JSON.parse(kv.value) as ApiObject
+    // An older version may have stored it, which knew fewer fields: their defaults are those of today.
+    const complete = structure(definition.schema, raw, { defaults: true, nulls: 'drop' }) as ApiObject
+    return deepFreeze({ ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } })
+  }
+
+  #keep(kv: KeyValue, object: ApiObject): ApiObject {
+    const newest = this.#newest.get(kv.key)
+    if (newest === undefined || newest.revision < kv.modRevision) {
+      if (newest !== undefined) remember(this.#older, newest.revision, newest.object)
+      this.#newest.set(kv.key, { revision: kv.modRevision, object })
+    } else {
+      remember(this.#older, kv.modRevision, object)
+    }
+    return object
+  }
+}
+
+interface Decoded {
+  readonly revision: Revision
+  readonly object: ApiObject
+}
+
+/** Covers watchers that are a burst of changes behind; those that are further behind parse again. */
+const OLDER_KEPT = 512
+
+function remember(objects: Map<Revision, ApiObject>, revision: Revision, object: ApiObject): void {
+  objects.set(revision, object)
+  if (objects.size <= OLDER_KEPT) return
+  for (const oldest of objects.keys()) {
+    objects.delete(oldest)
+    break
+  }
+}

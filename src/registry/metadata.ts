@@ -1,0 +1,46 @@
+import { forbiddenField, invalidField } from '../api/field-errors.ts'
+import type { ApiObject } from '../api/object.ts'
+import type { Cause } from '../api/status.ts'
+import { jsonEqual } from '../base/json.ts'
+import type { ObjectMeta } from '../generated/types.ts'
+
+/** What must not change. What a client leaves out is no change. */
+export function checkImmutable(next: Partial<ObjectMeta>, prev: ObjectMeta): readonly Cause[] {
+  const names = ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const satisfies readonly (keyof ObjectMeta)[]
+  return names
+    .filter((name) => next[name] !== undefined && next[name] !== prev[name])
+    .map((name) => invalidField(`metadata.${name}`, next[name], 'field is immutable'))
+}
+
+/** An object that is being deleted takes no new duties. */
+export function checkFinalizersOfDeleted(next: ObjectMeta, prev: ObjectMeta): readonly Cause[] {
+  if (prev.deletionTimestamp === undefined) return []
+  const added = (next.finalizers ?? []).filter((name) => prev.finalizers?.includes(name) !== true)
+  if (added.length === 0) return []
+  const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
+  return [forbiddenField('metadata.finalizers', why)]
+}
+
+/** Metadata of an update: what belongs to the server is taken from `prev`. */
+export function metadataForUpdate(next: Partial<ObjectMeta>, prev: ObjectMeta): ObjectMeta {
+  const { labels, annotations, finalizers, ownerReferences, managedFields } = next
+  const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ownerReferences: _owners, ...own } = prev
+  return {
+    ...own,
+    ...(labels === undefined ? {} : { labels }),
+    ...(annotations === undefined ? {} : { annotations }),
+    ...(finalizers === undefined || finalizers.length === 0 ? {} : { finalizers }),
+    ...(ownerReferences === undefined || ownerReferences.length === 0 ? {} : { ownerReferences }),
+    ...(managedFields === undefined ? {} : { managedFields }),
+  }
+}
+
+/** Whether anything but metadata and status differs: what a generation counts. */
+export function isSpecChanged(next: ApiObject, prev: ApiObject): boolean {
+  return !jsonEqual(specOf(next), specOf(prev))
+}
+
+function specOf(object: ApiObject & { readonly status?: unknown }): object {
+  const { metadata: _metadata, status: _status, ...rest } = object
+  return rest
+}

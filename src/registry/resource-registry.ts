@@ -1,0 +1,212 @@
+import type { ApiObject } from '../api/object.ts'
+import { applyJsonPatch, applyMergePatch } from '../api/patch.ts'
+import { definitionOf, type ResourceDefinition } from '../api/scheme.ts'
+import { apiError, hasReason } from '../api/status.ts'
+import { applyStrategicMerge } from '../api/strategic-merge.ts'
+import type { WatchEvent } from '../api/watch-event.ts'
+import type { Clock } from '../base/clock.ts'
+import { isJsonObject } from '../base/json.ts'
+import { type Logger, silentLogger } from '../base/log.ts'
+import type { Patch, Ref } from '../client/client.ts'
+import type { Store } from '../storage/store.ts'
+import { admitCreate, admitStatus, admitUpdate, requireVersion, type Sent } from './admission.ts'
+import { Codec } from './codec.ts'
+import { deletionOf } from './deletion.ts'
+import { alreadyExists, modified } from './errors.ts'
+import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
+import { trackChange, trackCreate } from './ownership.ts'
+import { Reader } from './reader.ts'
+import type {
+  Body,
+  DeleteQuery,
+  DeleteResult,
+  ListQuery,
+  ListResult,
+  Registry,
+  Scale,
+  UserInfo,
+  WatchQuery,
+  WriteContext,
+} from './registry.ts'
+import { admitScale, scaleOf } from './scale.ts'
+import { watch } from './watch.ts'
+import { Writer } from './writer.ts'
+
+export interface RegistryOptions {
+  readonly store: Store
+  readonly clock: Clock
+  readonly log?: Logger
+}
+
+/** The registry over a store, with the namespace that is always there. */
+export async function createRegistry(options: RegistryOptions): Promise<Registry> {
+  const registry = new ResourceRegistry(options)
+  await registry.ensureDefaultNamespace()
+  return registry
+}
+
+class ResourceRegistry implements Registry {
+  readonly #store: Store
+  readonly #clock: Clock
+  readonly #log: Logger
+  readonly #codec = new Codec()
+  readonly #reader: Reader
+  readonly #writer: Writer
+
+  constructor({ store, clock, log = silentLogger }: RegistryOptions) {
+    this.#store = store
+    this.#clock = clock
+    this.#log = log
+    this.#reader = new Reader({ store, clock, codec: this.#codec })
+    this.#writer = new Writer({ store, codec: this.#codec, reader: this.#reader })
+  }
+
+  resourceVersion(): string {
+    return String(this.#store.revision())
+  }
+
+  async get(definition: ResourceDefinition, ref: Ref): Promise<ApiObject> {
+    return (await this.#reader.get(definition, ref)).object
+  }
+
+  list(definition: ResourceDefinition, query: ListQuery): Promise<ListResult> {
+    return this.#reader.list(definition, query)
+  }
+
+  watch(definition: ResourceDefinition, query: WatchQuery, signal: AbortSignal): AsyncIterable<WatchEvent<ApiObject>> {
+    return watch({ store: this.#store, codec: this.#codec, clock: this.#clock }, definition, query, signal)
+  }
+
+  async create(definition: ResourceDefinition, namespace: string | undefined, body: Body, context: WriteContext): Promise<ApiObject> {
+    const sent: Sent = { ...body, source: 'body' }
+    for (let attempt = 1; ; attempt++) {
+      const object = admitCreate(definition, namespace, sent, context, this.#clock)
+      try {
+        return await this.#writer.insert(definition, trackCreate(definition, object, context, this.#clock), context)
+      } catch (err) {
+        // Only a name that was made up here may be made up again.
+        if (!isGenerated(body) || !hasReason(err, 'AlreadyExists')) throw err
+        if (attempt === NAME_ATTEMPTS) throw alreadyExists(definition, object.metadata.name, 1)
+      }
+    }
+  }
+
+  async update(definition: ResourceDefinition, ref: Ref, body: Body, context: WriteContext, subresource?: 'status'): Promise<ApiObject> {
+    const sent: Sent = { ...body, source: 'body' }
+    const admit = subresource === 'status' ? admitStatus : admitUpdate
+    return this.#writer.change(definition, ref, context, (prev) => {
+      const next = admit(definition, prev, sent, context)
+      requireVersion(definition, ref.name, isJsonObject(body.value) ? body.value.metadata : undefined)
+      return trackChange(definition, prev, next, context, this.#clock, subresource)
+    })
+  }
+
+  async patch(
+    definition: ResourceDefinition,
+    ref: Ref,
+    patch: Patch | { readonly type: 'strategic'; readonly value: unknown },
+    duplicates: readonly string[],
+    context: WriteContext,
+    subresource?: 'status',
+  ): Promise<{ readonly object: ApiObject; readonly created: boolean }> {
+    const admit = subresource === 'status' ? admitStatus : admitUpdate
+    const object = await this.#writer.change(definition, ref, context, (prev) => {
+      const sent: Sent = { value: patched(definition, prev, patch), duplicates, source: 'patch' }
+      return trackChange(definition, prev, admit(definition, prev, sent, context), context, this.#clock, subresource)
+    })
+    return { object, created: false }
+  }
+
+  async delete(definition: ResourceDefinition, ref: Ref, query: DeleteQuery, context: WriteContext): Promise<DeleteResult> {
+    for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
+      const current = await this.#reader.get(definition, ref)
+      const { removed, object } = deletionOf(definition, current.object, query, this.#clock)
+      const stored = removed
+        ? await this.#writer.tryRemove(definition, current, object, context)
+        : await this.#writer.tryReplace(definition, current, object, context)
+      if (stored !== undefined) return { removed, object: stored }
+    }
+    throw modified(definition, ref.name)
+  }
+
+  async deleteCollection(
+    definition: ResourceDefinition,
+    query: ListQuery,
+    options: DeleteQuery,
+    context: WriteContext,
+  ): Promise<ListResult> {
+    const list = await this.#reader.list(definition, query)
+    for (const { metadata } of list.items) {
+      try {
+        await this.delete(definition, metadata, { ...options, uid: options.uid ?? metadata.uid }, context)
+      } catch (err) {
+        // Gone by itself, or another one of the name by now: what was listed is not there, which is what was asked for.
+        const left = await this.#reader.find(definition, metadata)
+        if (left?.object.metadata.uid === metadata.uid) throw err
+      }
+    }
+    return list
+  }
+
+  async getScale(definition: ResourceDefinition, ref: Ref): Promise<Scale> {
+    return scaleOf(definition, (await this.#reader.get(definition, ref)).object)
+  }
+
+  async updateScale(definition: ResourceDefinition, ref: Ref, body: Body, context: WriteContext): Promise<Scale> {
+    return this.#changeScale(definition, ref, context, () => body.value)
+  }
+
+  async patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, context: WriteContext): Promise<Scale> {
+    return this.#changeScale(definition, ref, context, (scale) => patched(definition, scale, patch))
+  }
+
+  async ensureDefaultNamespace(): Promise<void> {
+    const definition = definitionOf('Namespace')
+    const { apiVersion, kind } = definition
+    const value = { apiVersion, kind, metadata: { name: DEFAULT_NAMESPACE } }
+    if ((await this.#reader.find(definition, value.metadata)) !== undefined) return
+    const context: WriteContext = { user: SERVER, fieldManager: 'pmk-server', dryRun: false, fieldValidation: 'Strict', warn: () => {} }
+    try {
+      await this.create(definition, undefined, { value, duplicates: [] }, context)
+      this.#log.info({ namespace: DEFAULT_NAMESPACE }, 'Created the default namespace')
+    } catch (err) {
+      // Another server of the same store was faster.
+      if (!hasReason(err, 'AlreadyExists')) throw err
+    }
+  }
+
+  async #changeScale(definition: ResourceDefinition, ref: Ref, context: WriteContext, change: (scale: Scale) => unknown): Promise<Scale> {
+    const object = await this.#writer.change(definition, ref, context, (prev) => {
+      const next = admitScale(definition, prev, change(scaleOf(definition, prev)), context)
+      return trackChange(definition, prev, next, context, this.#clock, 'scale')
+    })
+    return scaleOf(definition, object)
+  }
+}
+
+function patched(
+  definition: ResourceDefinition,
+  target: unknown,
+  patch: Patch | { readonly type: 'strategic'; readonly value: unknown },
+): unknown {
+  switch (patch.type) {
+    case 'json':
+      return applyJsonPatch(target, patch.operations)
+    case 'merge':
+      return applyMergePatch(target, patch.value)
+    case 'strategic':
+      return applyStrategicMerge(definition.schema, target, patch.value)
+    case 'apply':
+      throw apiError('UnsupportedMediaType', 'server-side apply is not supported here; send a merge patch')
+  }
+}
+
+function isGenerated({ value }: Body): boolean {
+  return isJsonObject(value) && isJsonObject(value.metadata) && !value.metadata.name
+}
+
+const SERVER: UserInfo = { name: 'system:pmk', groups: ['system:masters'] }
+/** With 27^5 ends to a name, a second collision already means that something is wrong. */
+const NAME_ATTEMPTS = 8
+/** As for changes: each failure means that somebody else wrote the object in between. */
+const DELETE_ATTEMPTS = 5

@@ -1,0 +1,25 @@
+import type { ApiObject, Kind } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
+import type { KindMap } from '../generated/types.ts'
+import { configMapStrategy } from './config-map-strategy.ts'
+import { instanceStrategy } from './instance-strategy.ts'
+import { namespaceStrategy } from './namespace-strategy.ts'
+import { processStrategy } from './process-strategy.ts'
+import { revisionStrategy } from './revision-strategy.ts'
+import { secretStrategy } from './secret-strategy.ts'
+import type { Strategy } from './strategy.ts'
+
+const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
+  ConfigMap: configMapStrategy,
+  Instance: instanceStrategy,
+  Namespace: namespaceStrategy,
+  Process: processStrategy,
+  Revision: revisionStrategy,
+  Secret: secretStrategy,
+}
+
+/** The rules of a kind; a kind without any of its own has none. */
+export function strategyOf(definition: ResourceDefinition): Strategy<ApiObject> {
+  // Each strategy is only given objects that have passed the schema of its kind.
+  return (strategies[definition.kind] ?? {}) as object as Strategy<ApiObject>
+}

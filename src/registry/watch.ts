@@ -1,0 +1,122 @@
+import { forbiddenField, invalidField } from '../api/field-errors.ts'
+import type { ApiObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
+import type { Cause } from '../api/status.ts'
+import { apiError } from '../api/status.ts'
+import type { WatchEvent } from '../api/watch-event.ts'
+import type { Clock } from '../base/clock.ts'
+import type { Revision, Store, StoreEvent } from '../storage/store.ts'
+import { isStoreError } from '../storage/store-error.ts'
+import type { Codec } from './codec.ts'
+import { fromStore } from './errors.ts'
+import { prefixFor } from './keys.ts'
+import { parseResourceVersion, refuseOptions, waitForRevision } from './query.ts'
+import type { WatchQuery } from './registry.ts'
+import { type Matches, selectionOf } from './selection.ts'
+
+export interface WatchSources {
+  readonly store: Store
+  readonly codec: Codec
+  readonly clock: Clock
+}
+
+type Event = WatchEvent<ApiObject>
+
+/**
+ * The present state if it is asked for, then every change, each once and in order. A consumer that falls behind is given
+ * what it missed from the history, in its own time; it is told Expired when that is gone. A BOOKMARK comes, where the query
+ * allows it, with each progress of the store: whoever sends them on may leave any of them out.
+ */
+export async function* watch(
+  { store, codec, clock }: WatchSources,
+  definition: ResourceDefinition,
+  query: WatchQuery,
+  signal: AbortSignal,
+): AsyncGenerator<Event, void, undefined> {
+  const matches = selectionOf(definition, query) ?? everything
+  const asked = parseResourceVersion(query.resourceVersion)
+  refuseOptions(contradictionsOf(query))
+  const prefix = prefixFor(definition, query.namespace)
+  const bookmarks = query.allowWatchBookmarks === true
+  try {
+    if (asked !== undefined) await waitForRevision(store, clock, asked, signal)
+    if (signal.aborted) return
+    let position = asked ?? 0
+    if (query.sendInitialEvents ?? (asked ?? 0) === 0) {
+      const page = await store.range(prefix)
+      // All at once, as long as they are what the store holds: the codec keeps them for the next one who asks.
+      const objects = page.items.map((kv) => codec.decode(definition, kv))
+      for (const object of objects) {
+        if (!matches(object)) continue
+        yield { type: 'ADDED', object }
+        if (signal.aborted) return
+      }
+      position = page.revision
+      if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position), initialEventsEnd: true }
+    } else if (position === 0) {
+      position = store.revision()
+    }
+    yield* follow({ store, codec, definition, matches, prefix, bookmarks }, position, signal)
+  } catch (err) {
+    throw fromStore(err)
+  }
+  if (!signal.aborted) throw apiError('ServiceUnavailable', 'the server is stopping', { retryAfterSeconds: 1 })
+}
+
+interface Followed {
+  readonly store: Store
+  readonly codec: Codec
+  readonly definition: ResourceDefinition
+  readonly matches: Matches
+  readonly prefix: string
+  readonly bookmarks: boolean
+}
+
+async function* follow(followed: Followed, after: Revision, signal: AbortSignal): AsyncGenerator<Event, void, undefined> {
+  const { store, prefix, bookmarks } = followed
+  let position = after
+  for (;;) {
+    try {
+      for await (const change of store.watch(prefix, position, signal)) {
+        position = change.revision
+        if (change.type === 'progress') {
+          if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position) }
+          continue
+        }
+        const event = eventOf(followed, change)
+        if (event !== undefined) yield event
+        if (signal.aborted) return
+      }
+      return
+    } catch (err) {
+      // Too slow for the live stream, which bounds what is held for it. The history still has what comes next.
+      if (!isStoreError(err, 'Slow')) throw err
+    }
+  }
+}
+
+/** What a change means to a watcher that sees only what its selectors match. */
+function eventOf({ codec, definition, matches }: Followed, change: Exclude<StoreEvent, { readonly type: 'progress' }>): Event | undefined {
+  const { prev, revision } = change
+  const didMatch = prev !== undefined && matches(codec.decodePast(definition, prev))
+  if (change.type === 'put') {
+    const object = codec.decodePast(definition, change.kv)
+    if (matches(object)) return { type: didMatch ? 'MODIFIED' : 'ADDED', object }
+  }
+  if (!didMatch || prev === undefined) return undefined
+  return { type: 'DELETED', object: codec.decodeDeleted(definition, prev, revision) }
+}
+
+const everything: Matches = () => true
+
+function contradictionsOf({ sendInitialEvents, resourceVersionMatch }: WatchQuery): readonly Cause[] {
+  const field = 'resourceVersionMatch'
+  if (sendInitialEvents === undefined) {
+    return resourceVersionMatch
+      ? [forbiddenField(field, 'resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided')]
+      : []
+  }
+  if (resourceVersionMatch === 'NotOlderThan') return []
+  if (resourceVersionMatch) return [invalidField(field, resourceVersionMatch, 'must be NotOlderThan when sendInitialEvents is provided')]
+  return sendInitialEvents ? [forbiddenField(field, 'sendInitialEvents requires setting resourceVersionMatch to NotOlderThan')] : []
+}
