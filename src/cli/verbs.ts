@@ -27,5 +27,6 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'Take back server install',
     load: () => import('./server-install.ts').then((module) => ({ verb: module.uninstallVerb })),
   },
+  apply: { group: 'Objects', summary: 'Make the server hold what files say', load: () => import('./apply.ts') },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
 }

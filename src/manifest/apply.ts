@@ -58,17 +58,20 @@ export function placeManifests(
   return placed
 }
 
-/** Server-side apply of one object. Every failure is an ApiError. */
-export async function applyManifest(client: Client, placed: Placed, options: ApplyOptions): Promise<Applied> {
+/** Server-side apply of one object. `before` is what readLive gave of it. Every failure is an ApiError. */
+export async function applyManifest(
+  client: Client,
+  placed: Placed,
+  before: ApiObject | undefined,
+  options: ApplyOptions,
+): Promise<Applied> {
   const { fieldManager, dryRun, force, yielding, signal } = options
   const resource = client.for(placed.manifest.definition.kind)
-  const call = signal === undefined ? {} : { signal }
-  const before = (await orAbsent(resource.get(placed.ref, call))) as ApiObject | undefined
   const write = (forced: boolean): Promise<ApiObject> =>
     resource.patch(
       placed.ref,
       { type: 'apply', value: placed.value, force: forced },
-      { ...call, fieldManager, dryRun, fieldValidation: 'Strict' },
+      { fieldManager, dryRun, fieldValidation: 'Strict', ...(signal !== undefined && { signal }) },
     )
   try {
     const after = await write(force)
@@ -92,16 +95,6 @@ export function conflictsOf(err: ApiError): readonly TakenBack[] {
     fields.set(manager, [...known, cause.field.replace(/^\./, '')])
   }
   return [...fields].map(([manager, paths]) => ({ manager, fields: paths }))
-}
-
-/** The object, or undefined when there is none (or no namespace for it). */
-export async function orAbsent<T>(work: Promise<T>): Promise<T | undefined> {
-  try {
-    return await work
-  } catch (err) {
-    if (hasReason(err, 'NotFound')) return undefined
-    throw err
-  }
 }
 
 function outcomeOf(before: ApiObject | undefined, after: ApiObject, dryRun: boolean): ApplyOutcome {
