@@ -1,15 +1,16 @@
-// Writes src/generated/ from api/*.schema.json. With an argument, writes there instead: that is how verify-codegen.sh compares.
+// Writes src/generated/ and docs/manifest.md from api/*.schema.json. With an argument, writes there instead: that is how verify-codegen.sh compares.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 import nodeProcess from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { compile } from 'json-schema-to-typescript'
-
-type Schema = { [keyword: string]: unknown }
+import { fieldReference, type Schema } from './field-reference.ts'
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..')
 const apiDir = join(root, 'api')
-const outDir = resolve(nodeProcess.argv[2] ?? join(root, 'src/generated'))
+const elsewhere = nodeProcess.argv[2]
+const outDir = resolve(elsewhere ?? join(root, 'src/generated'))
+const docsDir = resolve(elsewhere ?? join(root, 'docs'))
 const BANNER = '// Written by hack/update-codegen.ts from api/*.schema.json. Do not edit.\n'
 
 const isSchema = (value: unknown): value is Schema => typeof value === 'object' && value !== null && !Array.isArray(value)
@@ -134,3 +135,6 @@ writeFileSync(
   join(outDir, 'schemas.ts'),
   `${BANNER}\n/** The schema of each kind, with every reference resolved. */\nexport const schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {\n${entries.join('\n')}\n}\n`,
 )
+
+const written = ['Process', 'ConfigMap', 'Secret', 'Namespace']
+writeFileSync(join(docsDir, 'manifest.md'), fieldReference(written.flatMap((title) => kinds.filter((kind) => kind.title === title))))
