@@ -66,6 +66,18 @@ export class Cgroup {
     }
   }
 
+  /** Processor time of all that ever was in it; undefined when the kernel doesn't count. */
+  get cpuSeconds(): number | undefined {
+    const usage = /^usage_usec (\d+)$/m.exec(ifThere(() => readFileSync(join(this.path, 'cpu.stat'), 'latin1'), ''))?.[1]
+    return usage === undefined ? undefined : Number(usage) / 1e6
+  }
+
+  /** Takes it away when neither process nor Instance is in it. */
+  removeIfEmpty(): void {
+    for (const child of this.children()) if (child.children().length > 0) return
+    this.remove()
+  }
+
   /** Takes the group away with those below it. False: something is in it still. */
   remove(): boolean {
     for (const child of this.children()) if (!child.remove()) return false

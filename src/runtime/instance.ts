@@ -1,8 +1,12 @@
 import type { FSWatcher } from 'node:fs'
+import type { Clock, Millis } from '../base/clock.ts'
 import type { ProcessIdentity } from './proc-stat.ts'
 import { RUN_GROUP, type TreeRoot } from './process-tree.ts'
-import type { InstanceId, Run, RunId } from './runtime.ts'
+import type { InstanceId, InstanceRecord, Run, RunId } from './runtime.ts'
 import type { ExtraFile, RunFile } from './state-dir.ts'
+
+/** Between two looks without a file event. */
+const LONGEST_WAIT: Millis = 20
 
 /** What one runtime keeps in memory of one Instance. The directory is the truth; this is what was read of it last. */
 export class Instance {
@@ -16,8 +20,10 @@ export class Instance {
   watcher: FSWatcher | undefined
   /** The newest run has ended and nothing of its tree is left: it need not be looked at again. */
   settled = false
-  /** A SIGKILL was sent to this run's tree or main process by us. */
+  /** A SIGKILL was sent to this run by us. */
   killed: RunId | undefined
+  /** The Instance was removed: what still runs on its behalf ends. */
+  removed = false
   /** A task follows a daemon or an orphan. */
   followed = false
   readonly #wakes = new Set<() => void>()
@@ -28,13 +34,11 @@ export class Instance {
   }
 
   get root(): TreeRoot {
-    return {
-      instance: this.id,
-      marker: this.file?.id ?? this.id,
-      group: RUN_GROUP,
-      leader: this.main,
-      shim: this.shim,
-    }
+    return { instance: this.id, marker: this.file?.id ?? this.id, group: RUN_GROUP, leader: this.main, shim: this.shim }
+  }
+
+  get record(): InstanceRecord {
+    return { instance: this.id, run: this.run, note: this.note }
   }
 
   /** One at a time, in order of asking. */
@@ -46,12 +50,40 @@ export class Instance {
     return result
   }
 
+  /** A file of the run directory was written. */
   wake(): void {
     for (const wake of [...this.#wakes]) wake()
   }
 
-  onWake(fn: () => void): () => void {
-    this.#wakes.add(fn)
-    return () => this.#wakes.delete(fn)
+  /** Waits for `probe` to give something, asked again at each file event and from time to time. Undefined at the timeout or abort. */
+  async until<T>(
+    options: { readonly clock: Clock; readonly timeout: Millis; readonly signal: AbortSignal },
+    probe: () => Promise<T | undefined> | T | undefined,
+  ): Promise<T | undefined> {
+    const { clock, timeout, signal } = options
+    const end = clock.monotonic() + timeout
+    for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+      let isWoken = false
+      let resume = (): void => {
+        isWoken = true
+      }
+      const wake = (): void => resume()
+      this.#wakes.add(wake)
+      try {
+        const found = await probe()
+        if (found !== undefined) return found
+        if (clock.monotonic() > end || signal.aborted) return undefined
+        if (isWoken) continue
+        await new Promise<void>((resolve) => {
+          const cancel = clock.schedule(wait, resolve)
+          resume = () => {
+            cancel()
+            resolve()
+          }
+        })
+      } finally {
+        this.#wakes.delete(wake)
+      }
+    }
   }
 }

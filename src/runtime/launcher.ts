@@ -60,10 +60,16 @@ export class Launcher {
 
   /** Asks for a shim in this directory. It is up when its FIFO can be opened; after a failure of the launcher, ask again. */
   async request(directory: string): Promise<void> {
+    await this.start()
+    const child = await this.#starting
+    child?.input(0).write(`${directory}\n`)
+  }
+
+  /** Starts it, if it isn't up. Gives its pid. */
+  async start(): Promise<number> {
     if (this.#closed) throw new Error('The runtime is closed')
     this.#starting ??= this.#start()
-    const child = await this.#starting
-    child.input(0).write(`${directory}\n`)
+    return (await this.#starting).pid
   }
 
   /** Ends the launcher for good or for a new one. Resolves when no shim can come of earlier requests any more. */
@@ -87,6 +93,7 @@ export class Launcher {
 
   async #start(): Promise<Child> {
     const { directory, shell, spawn } = this.#options
+    rmSync(this.#script, { force: true })
     writeFileSync(this.#script, LAUNCHER_TEXT, { mode: 0o600 })
     const child = await spawn({
       command: shell,

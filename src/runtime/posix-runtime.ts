@@ -1,22 +1,24 @@
 import { spawn as spawnProcess } from 'node:child_process'
-import { mkdirSync, rmSync, watch } from 'node:fs'
+import { mkdirSync } from 'node:fs'
+import { resolve } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import { findCgroupBase } from './cgroup.ts'
 import { type Child, type ChildEnd, type ChildOptions, runTool } from './child.ts'
 import { runExec } from './exec.ts'
+import { Hints } from './hints.ts'
 import { checkPermitted, findTools, type HostTools, hostGapsOf } from './host.ts'
 import { resolveIdentity } from './identity.ts'
 import { Instance } from './instance.ts'
 import { launchText, quote } from './launch-chain.ts'
+import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
-import { observe, runOf } from './observe.ts'
-import { bootId, commandLineOf, isAlive, type ProcessIdentity, protectFromOom, readPidFile, readStat } from './proc-stat.ts'
-import { CgroupTrees, isLive, type ProcessTrees, pause, ScannedTrees, sendSignal, signalProcess } from './process-tree.ts'
+import { bootId, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
+import { type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
+import { RunObserver } from './run-observer.ts'
 import {
   attemptOf,
   type ExecConfig,
@@ -36,8 +38,10 @@ import {
   StartError,
   type Usage,
 } from './runtime.ts'
+import { ShimKeeper } from './shim-keeper.ts'
 import { signalNumber } from './signals.ts'
 import { type ExtraFile, type RunFile, StateDir } from './state-dir.ts'
+import { openTrees } from './trees.ts'
 import { usageOf } from './usage.ts'
 
 export interface PosixRuntimeOptions {
@@ -55,101 +59,78 @@ export function createPosixRuntime(options: PosixRuntimeOptions): ProcessRuntime
   return new PosixRuntime(options)
 }
 
-const SPARE_FIFOS = 64
-const SHIM_TIMEOUT: Millis = 10_000
+const LOG_RETENTION: Millis = 24 * 3_600_000
 const START_TIMEOUT: Millis = 60_000
 const RELIST_INTERVAL: Millis = 30_000
 /** The loop's own pulse: when it comes late by this much, file events may have been dropped. */
 const PULSE: Millis = 1_000
 const STALL: Millis = 100
-/** A daemon writes its pid file about when its first process ends, a little later at most. */
-const PID_FILE_TIMEOUT: Millis = 10_000
 /** Instances looked at before others get a turn. */
 const SLICE = 50
+
+/** What there is only after `open`. */
+interface Parts {
+  readonly host: HostTools
+  readonly trees: ProcessTrees
+  readonly launcher: Launcher
+  readonly logs: LogStore
+  readonly shims: ShimKeeper
+  readonly observer: RunObserver
+  readonly gaps: readonly HostGap[]
+}
 
 class PosixRuntime implements ProcessRuntime {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #options: PosixRuntimeOptions
   readonly #dir: StateDir
+  readonly #files: LaunchFiles
   readonly #instances = new Map<InstanceId, Instance>()
-  readonly #listeners = new Set<(instance: InstanceId) => void>()
+  readonly #hints = new Hints()
   readonly #boot = bootId()
   readonly #stopped = new AbortController()
-  #host: HostTools | undefined
-  #trees: ProcessTrees | undefined
-  #launcher: Launcher | undefined
-  #logs: LogStore | undefined
-  #gaps: readonly HostGap[] = []
-  #spares: Promise<void> | undefined
+  #open: Parts | undefined
   #cancelPulse: (() => void) | undefined
   #relisting: Promise<void> | undefined
   #lastRelist: Millis = 0
 
   constructor(options: PosixRuntimeOptions) {
-    this.#options = options
+    this.#options = { ...options, dataDir: resolve(options.dataDir) }
     this.#clock = options.clock
     this.#log = options.log
-    this.#dir = new StateDir(options.dataDir)
+    this.#dir = new StateDir(this.#options.dataDir)
+    this.#files = new LaunchFiles({ dir: this.#dir, clock: this.#clock, signal: this.#stopped.signal })
   }
 
   async open(): Promise<void> {
-    const { dataDir } = this.#options
+    const { dataDir, cgroups, logRetention = LOG_RETENTION } = this.#options
+    const [clock, log, dir, signal] = [this.#clock, this.#log, this.#dir, this.#stopped.signal]
     const host = findTools()
-    this.#host = host
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
-    this.#dir.prepare()
-    const ids = this.#dir.instances()
-    for (const id of ids) this.#instances.set(id, new Instance(id))
-    const shims = new Map<number, ProcessIdentity>()
+    dir.prepare()
+    const ids = dir.instances()
     for (const id of ids) {
-      const shim = this.#dir.readShim(id)
-      if (shim !== undefined) shims.set(shim.pid, shim)
+      const entry = new Instance(id)
+      entry.shim = dir.readShim(id)
+      this.#instances.set(id, entry)
     }
-    this.#launcher = new Launcher({
-      directory: this.#dir.root,
-      shell: host.shell,
-      spawn: spawnChild,
-      clock: this.#clock,
-      bootId: this.#boot,
-      isShim: (identity) => shims.get(identity.pid)?.startTime === identity.startTime || this.#isShim(identity),
+    const isShim = (identity: ProcessIdentity): boolean => this.#isShim(identity)
+    const launcher = new Launcher({ directory: dir.root, shell: host.shell, spawn: spawnChild, clock, bootId: this.#boot, isShim })
+    await launcher.takeOver()
+    const known = new Set(ids)
+    const { trees, gaps } = await openTrees({ dataDir, clock, host, spawn: spawnChild, launcher, known, cgroups: cgroups ?? true })
+    const logs = new LogStore({ dataDir, clock, log, host, spawn: spawnChild, retention: logRetention })
+    await logs.open(known)
+    const ended = (entry: Instance): Promise<void> => logs.endRun(entry.id)
+    const observer = new RunObserver({ dir, trees, clock, log, bootId: this.#boot, hints: this.#hints, signal, ended })
+    const shims = new ShimKeeper({
+      ...{ dir, host, trees, launcher, spawn: spawnChild, clock, bootId: this.#boot, signal },
+      logPath: (entry) => logs.paths(entry.id).log,
+      watch: (entry) => observer.watch(entry),
     })
-    await this.#launcher.takeOver()
-
-    const base = this.#options.cgroups === false ? undefined : findCgroupBase(dataDir)
-    const scanned = new ScannedTrees({ clock: this.#clock })
-    const grouped = base === undefined ? undefined : new CgroupTrees({ base, clock: this.#clock })
-    this.#trees = grouped ?? scanned
-    this.#gaps = [
-      ...hostGapsOf(host),
-      ...(grouped === undefined
-        ? [
-            {
-              field: 'processTree',
-              message: 'processTree: no writable cgroup2 hierarchy, so a process that forks very fast may get away when it is stopped',
-            },
-          ]
-        : []),
-    ]
-    await grouped?.sweep(new Set<string>(ids))
-    await scanned.killMarked((marker) => {
-      const [instance, kind] = marker.split('.exec-')
-      return kind !== undefined && this.#instances.has(instance as InstanceId)
-    })
-    this.#logs = new LogStore({
-      dataDir,
-      clock: this.#clock,
-      log: this.#log,
-      host,
-      spawn: spawnChild,
-      retention: this.#options.logRetention,
-    })
-    await this.#logs.open()
-    for (const [index, entry] of [...this.#instances.values()].entries()) {
-      await this.#adopt(entry)
-      if (index % SLICE === SLICE - 1) await turn()
-    }
-    this.#lastRelist = this.#clock.monotonic()
+    this.#open = { host, trees, launcher, logs, shims, observer, gaps: [...hostGapsOf(host), ...gaps] }
+    for (const entry of this.#instances.values()) await this.#adopt(entry)
+    this.#lastRelist = clock.monotonic()
     this.#pulse()
   }
 
@@ -158,12 +139,15 @@ class PosixRuntime implements ProcessRuntime {
     this.#cancelPulse?.()
     for (const entry of this.#instances.values()) {
       entry.watcher?.close()
+      entry.watcher = undefined
       entry.wake()
+      await entry.exclusively(async () => {})
     }
-    for (const entry of this.#instances.values()) await entry.exclusively(async () => {})
     await this.#relisting
-    await this.#launcher?.close()
-    await this.#logs?.close()
+    if (this.#open === undefined) return
+    await this.#open.launcher.close()
+    await this.#open.logs.close()
+    this.#open.trees.close()
   }
 
   start(config: RunConfig): Promise<Run> {
@@ -172,7 +156,11 @@ class PosixRuntime implements ProcessRuntime {
       throw new Error(`Run ${config.id} is not one of Instance ${config.instance}`)
     }
     const entry = this.#entry(config.instance)
-    return entry.exclusively(() => this.#start(entry, config, attempt))
+    return entry.exclusively(async () => {
+      // Removed while this call waited its turn: it is a first start then.
+      if (this.#instances.get(config.instance) !== entry) return this.start(config)
+      return this.#start(entry, config, attempt)
+    })
   }
 
   async signal(id: RunId, signal: SignalName, scope: SignalScope): Promise<number> {
@@ -185,7 +173,7 @@ class PosixRuntime implements ProcessRuntime {
     if (scope === 'Main') {
       return entry.run?.state === 'running' && entry.main !== undefined && signalProcess(entry.main, number) ? 1 : 0
     }
-    const members = await this.#hosted.trees.members(entry.root)
+    const members = await this.#parts.trees.members(entry.root)
     if (scope === 'Tree') return members.filter((member) => signalProcess(member, number)).length
     const pgrp = entry.main?.pid
     const group = members.filter((member) => member.pgrp === pgrp)
@@ -201,9 +189,9 @@ class PosixRuntime implements ProcessRuntime {
     await this.#refresh(entry)
     if (entry.settled) return
     entry.killed = id
-    await this.#hosted.trees.kill(entry.root)
+    await this.#parts.trees.kill(entry.root)
     // The shim writes its record a moment after the program has gone.
-    await this.#until(entry, START_TIMEOUT, async () => (await this.#refresh(entry))?.state !== 'running')
+    await this.#until(entry, async () => ((await this.#refresh(entry))?.state === 'running' ? undefined : true))
   }
 
   async treeAlive(id: RunId): Promise<boolean> {
@@ -216,26 +204,28 @@ class PosixRuntime implements ProcessRuntime {
   async remove(instance: InstanceId): Promise<void> {
     const entry = this.#instances.get(instance)
     if (entry === undefined) return
+    const { shims, trees, logs } = this.#parts
     await entry.exclusively(async () => {
       if (!this.#instances.has(instance)) return
       const run = await this.#refresh(entry)
       if (run?.state === 'running' || run?.leftovers) throw new Error(`${run.id} is alive and can't be removed`)
-      if (this.#dir.command(instance, 'end\n')) await this.#endShim(entry)
+      await shims.end(entry)
       entry.watcher?.close()
-      await this.#hosted.trees.dissolve(instance)
-      this.#hosted.trees.forget(entry.root)
-      this.#hosted.logs.retire(instance)
+      entry.watcher = undefined
+      await trees.dissolve(instance)
+      await logs.retire(instance)
       this.#dir.remove(instance)
       this.#instances.delete(instance)
+      entry.removed = true
     })
-    this.#publish(instance)
+    this.#hints.publish(instance)
   }
 
   async list(): Promise<readonly InstanceRecord[]> {
     const records: InstanceRecord[] = []
     for (const [index, entry] of [...this.#instances.values()].entries()) {
       await this.#refresh(entry)
-      if (this.#instances.has(entry.id)) records.push(recordOf(entry))
+      if (this.#instances.get(entry.id) === entry && isKnown(entry)) records.push(entry.record)
       if (index % SLICE === SLICE - 1) await turn()
     }
     return records
@@ -245,7 +235,7 @@ class PosixRuntime implements ProcessRuntime {
     const entry = this.#instances.get(instance)
     if (entry === undefined) return undefined
     await this.#refresh(entry)
-    return recordOf(entry)
+    return isKnown(entry) ? entry.record : undefined
   }
 
   async saveNote(instance: InstanceId, note: string): Promise<void> {
@@ -256,19 +246,19 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   changes(signal: AbortSignal): AsyncIterable<InstanceId> {
-    return changesOf(this.#listeners, AbortSignal.any([signal, this.#stopped.signal]))
+    return this.#hints.iterate(AbortSignal.any([signal, this.#stopped.signal]))
   }
 
   configureLogs(instance: InstanceId, logs: LogConfig): void {
-    this.#hosted.logs.configure(instance, logs)
+    this.#parts.logs.configure(instance, logs)
   }
 
   logs(instance: InstanceId, options: LogOptions): AsyncIterable<Uint8Array> {
-    return this.#hosted.logs.read(instance, { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) })
+    return this.#parts.logs.read(instance, { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) })
   }
 
   tail(instance: InstanceId, bytes: number): Promise<string> {
-    return this.#hosted.logs.tail(instance, bytes)
+    return this.#parts.logs.tail(instance, bytes)
   }
 
   async usage(id: RunId): Promise<Usage | undefined> {
@@ -276,18 +266,22 @@ class PosixRuntime implements ProcessRuntime {
     if (entry === undefined) return undefined
     const run = await this.#refresh(entry)
     if (run?.state !== 'running') return undefined
-    return usageOf(await this.#hosted.trees.members(entry.root))
+    const { trees } = this.#parts
+    const cpu = trees.cpuSeconds(entry.root)
+    const usage = usageOf(await trees.members(entry.root))
+    const base = entry.file?.cpuBase
+    return cpu === undefined || base === undefined ? usage : { ...usage, cpuSeconds: Math.max(0, cpu - base) }
   }
 
   async exec(config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
-    const { host, trees } = this.#hosted
+    const { host, trees } = this.#parts
     checkPermitted(config, host)
     const program = await checkFiles(config)
     return runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program }, signal)
   }
 
   readFileAs(path: string, identity: Identity | undefined): Promise<string> {
-    return readAs(path, identity, { host: this.#hosted.host, spawn: spawnChild })
+    return readAs(path, identity, { host: this.#parts.host, spawn: spawnChild })
   }
 
   resolveIdentity(request: {
@@ -295,7 +289,7 @@ class PosixRuntime implements ProcessRuntime {
     readonly group?: string | number
     readonly supplementalGroups?: readonly (string | number)[]
   }): Promise<Identity> {
-    const { host } = this.#hosted
+    const { host } = this.#parts
     return resolveIdentity(request, {
       passwdFile: '/etc/passwd',
       groupFile: '/etc/group',
@@ -313,20 +307,27 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   hostGaps(): readonly HostGap[] {
-    return this.#gaps
+    return this.#parts.gaps
   }
 
-  get #hosted(): { host: HostTools; trees: ProcessTrees; launcher: Launcher; logs: LogStore } {
-    const [host, trees, launcher, logs] = [this.#host, this.#trees, this.#launcher, this.#logs]
-    if (host === undefined || trees === undefined || launcher === undefined || logs === undefined)
-      throw new Error('The runtime is not open')
-    return { host, trees, launcher, logs }
+  get #parts(): Parts {
+    if (this.#open === undefined) throw new Error('The runtime is not open')
+    return this.#open
+  }
+
+  #refresh(entry: Instance): Promise<Run | undefined> {
+    return this.#parts.observer.refresh(entry)
+  }
+
+  #until<T>(entry: Instance, probe: () => Promise<T | undefined>): Promise<T | undefined> {
+    return entry.until({ clock: this.#clock, timeout: START_TIMEOUT, signal: this.#stopped.signal }, probe)
   }
 
   #entry(id: InstanceId): Instance {
-    this.#dir.directory(id)
     const known = this.#instances.get(id)
     if (known !== undefined) return known
+    // Refuses what is no id.
+    this.#dir.directory(id)
     const entry = new Instance(id)
     this.#instances.set(id, entry)
     return entry
@@ -340,60 +341,47 @@ class PosixRuntime implements ProcessRuntime {
 
   #isShim(identity: ProcessIdentity): boolean {
     for (const entry of this.#instances.values()) {
-      if (entry.shim?.pid === identity.pid && entry.shim.startTime === identity.startTime) return true
+      const shim = this.#dir.readShim(entry.id)
+      if (shim?.pid === identity.pid && shim.startTime === identity.startTime) return true
     }
     return false
   }
 
   async #start(entry: Instance, config: RunConfig, attempt: number): Promise<Run> {
-    const { host, logs } = this.#hosted
+    const { host, logs, shims, trees } = this.#parts
     const before = await this.#refresh(entry)
     if (before?.id === config.id) return before
-    if (before !== undefined) {
-      if (attempt <= attemptOf(before.id)) throw new Error(`Run ${config.id} is older than ${before.id}`)
-      if (before.state === 'running') throw new Error(`${before.id} still lives: ${config.id} would be a second run of ${config.name}`)
-      if (before.leftovers && config.forking === undefined)
-        throw new Error(`${before.id} left processes behind: end them before ${config.id}`)
-    }
+    checkTurn(config, attempt, before)
     checkPermitted(config, host)
     const program = await checkFiles(config)
     const env = { ...config.env, PMK_RUN: config.id }
-    const secondFile = this.#dir.file(entry.id, `${attempt}.env`)
-    const files = logs.paths(entry.id)
-    const text = launchText(
-      { ...config, env },
-      {
-        host,
-        program,
-        secondInput: `<${quote(secondFile)}`,
-        setsid: true,
-        ...(config.logs.mergeStderr ? {} : { prologue: `exec 2>>${quote(files.err)}` }),
-      },
-    )
+    const prologue = config.logs.mergeStderr ? {} : { prologue: `exec 2>>${quote(logs.paths(entry.id).err)}` }
+    const secondInput = `<${quote(this.#files.secondPath(entry, attempt))}`
+    const text = launchText({ ...config, env }, { host, program, secondInput, setsid: true, ...prologue })
     try {
-      await this.#ensureShim(entry)
-      logs.beginRun(config, attempt)
+      await logs.beginRun(config, attempt)
+      await shims.ensure(entry)
     } catch (err) {
       throw err instanceof StartError
         ? err
         : new StartError('HostFailure', `${config.name} can't be started: ${messageOf(err)}`, { cause: err })
     }
+    trees.forget(entry.root)
+    const cpuBase = trees.cpuSeconds(entry.root)
     const file: RunFile = {
       id: config.id,
       attempt,
       startedAt: this.#clock.now(),
       startedAtMonotonic: this.#clock.monotonic(),
       bootId: this.#boot,
-      namespace: config.namespace,
       name: config.name,
       logs: config.logs,
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
+      ...(cpuBase === undefined ? {} : { cpuBase }),
     }
-    this.#dir.writeFile(entry.id, `${attempt}.sh`, text.main)
-    if (text.second !== undefined) this.#dir.writeFile(entry.id, `${attempt}.env`, text.second)
+    this.#files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
     this.#dir.writeFile(entry.id, 'run.json', JSON.stringify(file))
-    this.#hosted.trees.forget(entry.root)
     entry.file = file
     entry.run = undefined
     entry.main = undefined
@@ -401,244 +389,48 @@ class PosixRuntime implements ProcessRuntime {
     return this.#command(entry, file)
   }
 
-  /** Sends `run N` until the attempt shows; a shim that has had it ignores the second. */
+  /** Sends `run N` and waits for the attempt to show. A shim that has had the command ignores it. */
   async #command(entry: Instance, file: RunFile): Promise<Run> {
-    if (!this.#dir.command(entry.id, `run ${file.attempt}\n`)) {
-      await this.#ensureShim(entry)
-      if (!this.#dir.command(entry.id, `run ${file.attempt}\n`))
-        throw new StartError('HostFailure', `The shim of ${file.name} ended at once`)
+    const command = `run ${file.attempt}\n`
+    if (!this.#dir.command(entry.id, command)) {
+      await this.#parts.shims.ensure(entry)
+      if (!this.#dir.command(entry.id, command)) throw new StartError('HostFailure', `The shim of ${file.name} ended at once`)
     }
-    const run = await this.#until(entry, START_TIMEOUT, async () => this.#refresh(entry))
-    if (run === undefined) throw new StartError('HostFailure', `${file.name}: its shim takes no command`)
-    this.#dropLaunchFiles(entry, file.attempt)
-    this.#publish(entry.id)
+    const run = await this.#until(entry, () => this.#refresh(entry))
+    if (run === undefined) throw new StartError('HostFailure', `The shim of ${file.name} takes no command`)
+    this.#files.drop(entry, file.attempt)
+    this.#hints.publish(entry.id)
     return run
   }
 
-  /** A shim reads the FIFO when this resolves, in its cgroup. */
-  async #ensureShim(entry: Instance): Promise<void> {
-    const { host, trees, launcher, logs } = this.#hosted
-    if (this.#dir.isComplete(entry.id, this.#boot) && this.#dir.hasShim(entry.id)) return
-    if (!this.#dir.isComplete(entry.id, this.#boot)) {
-      await this.#refillSpares()
-      logs.create(entry.id)
-      this.#dir.layOut(entry.id, this.#boot, logs.paths(entry.id).log)
-    }
-    this.#watch(entry)
-    for (let tries = 0; tries < 2; tries++) {
-      const old = this.#dir.readShim(entry.id)
-      await launcher.request(this.#dir.directory(entry.id))
-      const shim = await this.#until(entry, SHIM_TIMEOUT, async () => {
-        const stat = this.#dir.readShim(entry.id)
-        const isNew = stat !== undefined && (stat.pid !== old?.pid || stat.startTime !== old.startTime)
-        return isNew && this.#dir.hasShim(entry.id) ? stat : undefined
-      })
-      if (shim === undefined) {
-        // No shim may come late, or there would be two.
-        await launcher.reset()
-        if (!this.#dir.hasShim(entry.id)) continue
-      }
-      entry.shim = shim ?? this.#dir.readShim(entry.id)
-      if (entry.shim === undefined) continue
-      await trees.enlist(entry.root, entry.shim.pid)
-      if (host.protectsShims) await protectFromOom(entry.shim.pid)
-      return
-    }
-    throw new StartError('HostFailure', 'No shim comes up: the host may be out of processes or memory')
-  }
-
-  async #refillSpares(): Promise<void> {
-    if (this.#dir.spareFifos > 0) return
-    this.#spares ??= this.#makeSpares().finally(() => {
-      this.#spares = undefined
-    })
-    await this.#spares
-    // Others that waited may have taken them all.
-    await this.#refillSpares()
-  }
-
-  async #makeSpares(): Promise<void> {
-    const paths = this.#dir.sparePaths(SPARE_FIFOS)
-    const mkfifo = this.#hosted.host.tools.get('mkfifo') ?? 'mkfifo'
-    const { code, stderr } = await runTool(spawnChild, mkfifo, ['-m', '600', '--', ...paths])
-    if (code !== 0) throw new StartError('HostFailure', `mkfifo: ${stderr}`)
-    this.#dir.addSpares(paths)
-  }
-
-  #watch(entry: Instance): void {
-    if (entry.watcher !== undefined) return
-    try {
-      entry.watcher = watch(this.#dir.directory(entry.id), { persistent: false }, (_event, name) => {
-        if (name !== 'exit' && name !== 'pid' && name !== 'shim') return
-        entry.wake()
-        // Hints only: a failure to look now is found by the relist.
-        if (name === 'exit')
-          this.#refresh(entry).catch((err: unknown) => this.#log.warn({ instance: entry.id, err }, 'Could not look at an Instance'))
-      })
-      entry.watcher.on('error', (err) => this.#log.warn({ instance: entry.id, err }, 'Lost the watch on an Instance'))
-    } catch (err) {
-      this.#log.warn({ instance: entry.id, err }, 'No watch on an Instance: its deaths are noticed by relisting')
-    }
-  }
-
-  /** Looks at records and processes and takes over what they say. Gives the newest run. */
-  async #refresh(entry: Instance): Promise<Run | undefined> {
-    const file = entry.file
-    if (file === undefined || (entry.settled && entry.run !== undefined)) return entry.run
-    let seen = observe(entry.id, file, entry.extra, { dir: this.#dir, clock: this.#clock, bootId: this.#boot })
-    if (seen.state === 'lost' || seen.state === 'daemon gone') {
-      const reason = seen.state === 'daemon gone' ? 'Forked' : entry.killed === file.id ? 'Killed' : 'ShimLost'
-      this.#saveExtra(entry, { attempt: file.attempt, end: { reason, at: this.#clock.now(), monotonic: this.#clock.monotonic() } })
-      seen = observe(entry.id, file, entry.extra, { dir: this.#dir, clock: this.#clock, bootId: this.#boot })
-    } else if (seen.state === 'exited' && seen.exit.by === 'unknown' && seen.exit.reason === 'Reboot' && entry.extra?.end === undefined) {
-      this.#saveExtra(entry, { attempt: file.attempt, end: { reason: 'Reboot', at: this.#clock.now(), monotonic: 0 } })
-    }
-    if (seen.state === 'running' || seen.state === 'ending') entry.main = seen.main
-    if (seen.state === 'forked') entry.main = seen.first
-    if (seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || file.pidFile !== undefined))) this.#follow(entry, file)
-    let leftovers = false
-    if (seen.state === 'exited' && file.bootId === this.#boot) {
-      entry.main ??= this.#dir.readPid(entry.id, file.attempt)
-      leftovers = (await this.#hosted.trees.members(entry.root)).length > 0
-      // The world went on while the table was read.
-      if (entry.file !== file) return entry.run
-    }
-    const before = entry.run
-    const fresh = runOf(file, this.#boot, seen, leftovers)
-    // The end is told once: worked out anew each time, it would waver by the clock's grain.
-    const run = fresh?.state === 'exited' && before?.state === 'exited' ? { ...before, leftovers } : fresh
-    entry.run = run
-    entry.settled = seen.state === 'exited' && !leftovers
-    if (run?.state === 'exited' && before?.state !== 'exited') this.#hosted.logs.endRun(entry.id)
-    if (before !== undefined && differs(before, run)) this.#publish(entry.id)
-    return run
-  }
-
-  #saveExtra(entry: Instance, extra: ExtraFile): void {
-    this.#dir.writeFile(entry.id, 'extra.json', JSON.stringify(extra))
-    entry.extra = extra
-  }
-
-  /** Looks after a run whose end no record tells: a daemon, or the orphan of a lost shim. */
-  #follow(entry: Instance, file: RunFile): void {
-    if (entry.followed) return
-    entry.followed = true
-    const step = async (): Promise<void> => {
-      if (this.#stopped.signal.aborted || entry.file !== file || !this.#instances.has(entry.id)) return
-      const seen = observe(entry.id, file, entry.extra, { dir: this.#dir, clock: this.#clock, bootId: this.#boot })
-      if (seen.state === 'forked') await this.#findDaemon(entry, file, seen.since, seen.first)
-      const run = await this.#refresh(entry)
-      if (run?.state !== 'running') return
-      await pause(this.#clock, seen.state === 'forked' ? 50 : 1_000)
-      await step()
-    }
-    step()
-      .catch((err: unknown) => this.#log.warn({ instance: entry.id, err }, 'Could not follow a process'))
-      .finally(() => {
-        entry.followed = false
-      })
-  }
-
-  /** Reads the pid file and takes the process named there, if it is one of this run's tree. */
-  async #findDaemon(entry: Instance, file: RunFile, since: Millis, first: ProcessIdentity): Promise<void> {
-    const named = await readPidFile(file.pidFile ?? '')
-    const stat = named === undefined ? undefined : readStat(named)
-    if (stat !== undefined && isLive(stat) && stat.startTime >= first.startTime) {
-      const members = await this.#hosted.trees.members({ ...entry.root, leader: first })
-      if (members.some((member) => member.pid === stat.pid && member.startTime === stat.startTime)) {
-        this.#saveExtra(entry, { attempt: file.attempt, main: { pid: stat.pid, startTime: stat.startTime } })
-        return
-      }
-    }
-    if (this.#clock.monotonic() - since < PID_FILE_TIMEOUT) return
-    this.#log.warn({ instance: entry.id, pidFile: file.pidFile }, 'The pid file names no process of this run')
-    this.#saveExtra(entry, { attempt: file.attempt, end: { reason: 'Forked', at: this.#clock.now(), monotonic: this.#clock.monotonic() } })
-  }
-
+  /** Takes over what an earlier server left of an Instance, without touching a program. */
   async #adopt(entry: Instance): Promise<void> {
-    const { logs, trees } = this.#hosted
+    const { logs, observer, trees } = this.#parts
     entry.note = this.#dir.readText(entry.id, 'note')
     entry.file = this.#dir.readJson<RunFile>(entry.id, 'run.json')
     entry.extra = this.#dir.readJson<ExtraFile>(entry.id, 'extra.json')
     const file = entry.file
+    const shim = entry.shim
+    entry.shim = undefined
     if (file === undefined) return
-    if (file.bootId === this.#boot) this.#watch(entry)
-    if (this.#dir.isComplete(entry.id, this.#boot) && this.#dir.hasShim(entry.id)) {
-      const shim = this.#dir.readShim(entry.id)
-      if (shim !== undefined && isAlive(shim)) {
-        entry.shim = shim
-        // A shim of a server that knew no cgroups comes into its group now, with all it has.
-        for (const member of await trees.members(entry.root)) await trees.enlist(entry.root, member.pid)
-        await trees.enlist(entry.root, shim.pid)
-      }
+    if (file.bootId === this.#boot) {
+      // Before anything is read, or a death in between would be missed.
+      observer.watch(entry)
+      if (shim !== undefined && isAlive(shim) && this.#dir.hasShim(entry.id)) entry.shim = shim
     }
-    logs.adopt(entry.id, file)
+    await logs.adopt(entry.id, file.logs)
     await entry.exclusively(async () => {
+      if (file.bootId === this.#boot) entry.main = this.#dir.readPid(entry.id, file.attempt)
+      if (entry.shim !== undefined) await trees.adopt(entry.root, entry.shim.pid)
       const run = await this.#refresh(entry)
-      if (run === undefined) {
-        await this.#command(entry, file).catch((err: unknown) => {
-          this.#log.error({ instance: entry.id, err }, 'Could not finish a start that an earlier server began')
-        })
-      } else {
-        this.#dropLaunchFiles(entry, file.attempt)
+      if (run !== undefined) {
+        this.#files.drop(entry, file.attempt)
+        return
       }
+      await this.#command(entry, file).catch((err: unknown) => {
+        this.#log.error({ instance: entry.id, err }, 'Could not finish a start that an earlier server began')
+      })
     })
-  }
-
-  /** The launch files hold secrets. They have been read when the process shows another command than the shim's. */
-  #dropLaunchFiles(entry: Instance, attempt: number, wait: Millis = 1): void {
-    const drop = (): void => {
-      for (const kind of ['sh', 'env']) rmSync(this.#dir.file(entry.id, `${attempt}.${kind}`), { force: true })
-    }
-    const main = entry.main
-    if (entry.file?.attempt !== attempt || main === undefined || entry.run?.state !== 'running') {
-      drop()
-      return
-    }
-    const own = commandLineOf(main.pid)
-    const hasLeftShell = own === undefined || !own.includes('pmk-launcher')
-    if (hasLeftShell || !isAlive(main)) drop()
-    else if (!this.#stopped.signal.aborted)
-      this.#clock.schedule(wait, () => this.#dropLaunchFiles(entry, attempt, Math.min(wait * 2, 1_000)))
-  }
-
-  async #endShim(entry: Instance): Promise<void> {
-    const gone = await this.#until(entry, 2_000, async () => !this.#dir.hasShim(entry.id))
-    if (gone) return
-    const shim = this.#dir.readShim(entry.id)
-    if (shim !== undefined) signalProcess(shim, 9)
-    await this.#until(entry, SHIM_TIMEOUT, async () => !this.#dir.hasShim(entry.id))
-  }
-
-  /** Waits for `probe` to give something, asked again at each file event and from time to time. Undefined at the timeout. */
-  async #until<T>(entry: Instance, timeout: Millis, probe: () => Promise<T | undefined | false>): Promise<T | undefined> {
-    const end = this.#clock.monotonic() + timeout
-    for (let wait = 1; ; wait = Math.min(wait * 2, 20)) {
-      let woken = false
-      let wake = (): void => {
-        woken = true
-      }
-      const off = entry.onWake(() => wake())
-      try {
-        const found = await probe()
-        if (found !== undefined && found !== false) return found
-        if (this.#clock.monotonic() > end || this.#stopped.signal.aborted) return undefined
-        if (woken) continue
-        await new Promise<void>((resolve) => {
-          const cancel = this.#clock.schedule(wait, resolve)
-          wake = () => {
-            cancel()
-            resolve()
-          }
-        })
-      } finally {
-        off()
-      }
-    }
-  }
-
-  #publish(instance: InstanceId): void {
-    for (const listener of [...this.#listeners]) listener(instance)
   }
 
   #pulse(): void {
@@ -663,7 +455,7 @@ class PosixRuntime implements ProcessRuntime {
       if (entry.file !== undefined) await this.#refresh(entry)
       if (index % SLICE === SLICE - 1) await turn()
     }
-    this.#hosted.logs.sweep()
+    this.#parts.logs.sweep()
   }
 }
 
@@ -696,42 +488,16 @@ async function spawnChild(options: ChildOptions): Promise<Child> {
   }
 }
 
-async function* changesOf(listeners: Set<(instance: InstanceId) => void>, signal: AbortSignal): AsyncGenerator<InstanceId> {
-  const pending = new Set<InstanceId>()
-  let resume = (): void => {}
-  const listener = (instance: InstanceId): void => {
-    pending.add(instance)
-    resume()
-  }
-  const stop = (): void => resume()
-  listeners.add(listener)
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    while (!signal.aborted) {
-      const [next] = pending
-      if (next === undefined) {
-        await new Promise<void>((resolve) => {
-          resume = resolve
-        })
-        continue
-      }
-      pending.delete(next)
-      yield next
-    }
-  } finally {
-    listeners.delete(listener)
-    signal.removeEventListener('abort', stop)
-  }
+/** An Instance of which nothing was ever stored, such as one whose first start failed, isn't there. */
+function isKnown(entry: Instance): boolean {
+  return entry.run !== undefined || entry.note !== undefined || entry.file !== undefined
 }
 
-function recordOf(entry: Instance): InstanceRecord {
-  return { instance: entry.id, run: entry.run, note: entry.note }
-}
-
-function differs(a: Run, b: Run | undefined): boolean {
-  if (b === undefined || a.state !== b.state) return true
-  if (a.state === 'running' && b.state === 'running') return a.pid !== b.pid || a.supervised !== b.supervised
-  return a.state === 'exited' && b.state === 'exited' && a.leftovers !== b.leftovers
+function checkTurn(config: RunConfig, attempt: number, before: Run | undefined): void {
+  if (before === undefined) return
+  if (attempt <= attemptOf(before.id)) throw new Error(`Run ${config.id} is older than ${before.id}`)
+  if (before.state === 'running') throw new Error(`${before.id} still lives: ${config.id} would be a second run of ${config.name}`)
+  if (before.leftovers && config.forking === undefined) throw new Error(`${before.id} left processes behind: end them before ${config.id}`)
 }
 
 function messageOf(err: unknown): string {

@@ -25,12 +25,11 @@ export interface RunFile {
   readonly startedAt: string
   readonly startedAtMonotonic: number
   readonly bootId: string
-  readonly namespace: string
   readonly name: string
   readonly logs: LogConfig
   readonly pidFile?: string
-  /** Of the program, when another user than the server's. */
-  readonly uid?: number
+  /** Processor time that the Instance's cgroup had used before. */
+  readonly cpuBase?: number
 }
 
 /** What can't be read from the shim's records: a daemon's main process, or an end nobody recorded. */

@@ -1,0 +1,50 @@
+import { rmSync } from 'node:fs'
+import type { Clock, Millis } from '../base/clock.ts'
+import type { Instance } from './instance.ts'
+import type { LaunchText } from './launch-chain.ts'
+import { commandLineOf, isAlive } from './proc-stat.ts'
+import type { StateDir } from './state-dir.ts'
+
+const LONGEST_WAIT: Millis = 1_000
+
+export interface LaunchFilesOptions {
+  readonly dir: StateDir
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+/** The texts that shells read to become a program. They hold secrets, so they are deleted as soon as they have been read. */
+export class LaunchFiles {
+  readonly #options: LaunchFilesOptions
+
+  constructor(options: LaunchFilesOptions) {
+    this.#options = options
+  }
+
+  /** Where the second shell finds its text. */
+  secondPath(entry: Instance, attempt: number): string {
+    return this.#options.dir.file(entry.id, `${attempt}.env`)
+  }
+
+  write(entry: Instance, attempt: number, text: LaunchText): void {
+    const { dir } = this.#options
+    dir.writeFile(entry.id, `${attempt}.sh`, text.main)
+    if (text.second !== undefined) dir.writeFile(entry.id, `${attempt}.env`, text.second)
+  }
+
+  /** Deletes them once the process shows another command line than its shim's, or is gone. */
+  drop(entry: Instance, attempt: number, wait: Millis = 1): void {
+    const { dir, clock, signal } = this.#options
+    const isNewest = entry.file?.attempt === attempt && entry.run?.state === 'running'
+    if (isNewest && entry.main !== undefined && isAlive(entry.main) && isShell(entry.main.pid) && !signal.aborted) {
+      clock.schedule(wait, () => this.drop(entry, attempt, Math.min(wait * 2, LONGEST_WAIT)))
+      return
+    }
+    for (const kind of ['sh', 'env']) rmSync(dir.file(entry.id, `${attempt}.${kind}`), { force: true })
+  }
+}
+
+/** True while the attempt is still the shim's own fork. The file it sources is open then, or about to be. */
+function isShell(pid: number): boolean {
+  return commandLineOf(pid)?.includes('/pmk-launcher\0') ?? false
+}

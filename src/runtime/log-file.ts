@@ -1,0 +1,399 @@
+import { createHash } from 'node:crypto'
+import {
+  closeSync,
+  createReadStream,
+  createWriteStream,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import type { Millis } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import { awaitCuts, BLOCK, type CutMode, type CutTools, cut } from './log-cut.ts'
+import { LogIndex } from './log-index.ts'
+import type { LogConfig } from './runtime.ts'
+import { isMissing } from './state-dir.ts'
+
+/** A piece taken off the live file: the bytes of the logical range [start, end). */
+export interface Archive {
+  readonly path: string
+  readonly start: number
+  readonly end: number
+  readonly compressed: boolean
+}
+
+/** Logical positions: `base` is that of the live file's first byte, `head` that of the first byte in it that is still kept. */
+interface Place {
+  readonly base: number
+  readonly head: number
+}
+
+/** What a rotation is about to do, written down before it does it. */
+interface Note {
+  readonly mode: CutMode
+  readonly place: Place
+  readonly length: number
+  /** Size of the live file at that moment: smaller later means that it was cut. */
+  readonly size: number
+  /** Digests of the first and last block of the piece, and of the block behind it. */
+  readonly first: string
+  readonly last: string
+  readonly behind: string
+  /** Absent: the piece is dropped without a copy. */
+  readonly archive?: string
+}
+
+export interface Sample {
+  /** Bytes in the live file that are kept. */
+  readonly live: number
+  readonly end: number
+  /** Bytes more than at the last look. */
+  readonly grown: number
+}
+
+/**
+ * One log that a program appends to while it is rotated. Bytes keep their logical position for ever. Only this class cuts
+ * the file and only under its lock, so whoever reads inside `locked` sees place and content agree.
+ */
+export class LogFile {
+  readonly path: string
+  readonly index: LogIndex
+  readonly #mode: CutMode
+  readonly #tools: CutTools
+  readonly #log: Logger
+  #place: Place = { base: 0, head: 0 }
+  #size = 0
+  #lock: Promise<unknown> = Promise.resolve()
+  #generation = 0
+  /** A cut is under way: size and place don't agree for a moment. */
+  #cutting = false
+
+  constructor(options: { readonly path: string; readonly mode: CutMode; readonly tools: CutTools; readonly log: Logger }) {
+    this.path = options.path
+    this.#mode = options.mode
+    this.#tools = options.tools
+    this.#log = options.log
+    this.index = new LogIndex(`${options.path}.idx`)
+  }
+
+  get head(): number {
+    return this.#place.head
+  }
+
+  /** Takes over what an earlier server left, a rotation it was in the middle of included. */
+  async open(): Promise<void> {
+    this.index.open()
+    this.#place = readJson<Place>(`${this.path}.place`) ?? this.#place
+    for (const name of readdirSync(dirname(this.path))) {
+      if (name.startsWith(`${basename(this.path)}.`) && name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
+    }
+    await this.#recover()
+    this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
+  }
+
+  /** Looks at the file's size and keeps the index. `final`: nothing more is to come for now. */
+  sample(options: { readonly final?: boolean } = {}): Sample {
+    if (this.#cutting) return { live: 0, end: this.#place.base + this.#size, grown: 0 }
+    const stat = statSync(this.path, { throwIfNoEntry: false })
+    const size = stat?.size ?? 0
+    const grown = size - this.#size
+    if (size < this.#size) {
+      // The program emptied its own log, as `>/dev/stdout` does. Positions go on from where the log was.
+      this.#log.warn({ file: this.path }, 'A program truncated its log')
+      const base = this.#place.base + this.#size
+      this.#setPlace({ base, head: base })
+    }
+    this.#size = size
+    const end = this.#place.base + size
+    if (stat !== undefined && size > 0) this.index.add({ offset: end, epoch: stat.mtimeMs }, { force: options.final ?? false })
+    return { live: end - this.#place.head, end, grown }
+  }
+
+  /** The logical end at this moment. */
+  end(): Promise<number> {
+    return this.locked(() => this.sample().end)
+  }
+
+  /** Runs `task` while nothing is cut. */
+  locked<T>(task: () => T | Promise<T>): Promise<T> {
+    const result = this.#lock.then(task)
+    this.#lock = result.catch(() => {
+      // The caller of this task has it; the next one isn't concerned.
+    })
+    return result
+  }
+
+  /**
+   * Bytes of the live file from a logical position on; empty at the end. Undefined: the position lies before what the
+   * live file keeps, so an archive may have it.
+   */
+  read(position: number, max: number): Promise<Buffer | undefined> {
+    return this.locked(() => {
+      if (position < this.#place.head) return undefined
+      return readAt(this.path, position - this.#place.base, max)
+    })
+  }
+
+  /** Oldest first. */
+  archives(): readonly Archive[] {
+    const name = basename(this.path)
+    const archives = readdirSync(dirname(this.path)).flatMap((file) => {
+      const match = file.startsWith(`${name}.`) ? /^(\d+)-(\d+)(\.gz)?$/.exec(file.slice(name.length + 1)) : null
+      if (match === null) return []
+      return [{ path: join(dirname(this.path), file), start: Number(match[1]), end: Number(match[2]), compressed: match[3] !== undefined }]
+    })
+    return archives.sort((a, b) => a.start - b.start)
+  }
+
+  /** Rotates until the live file is below its size. Gives the bytes dropped without a copy, when it grew too fast for that. */
+  async rotate(config: LogConfig): Promise<number> {
+    const maxSize = Math.max(config.maxSize, 2 * BLOCK)
+    const maxLive = maxSize * Math.max(config.maxFiles, 1)
+    let dropped = 0
+    for (;;) {
+      const { live } = this.sample()
+      if (live < maxSize) break
+      if (live > maxLive + maxSize) {
+        // What is dropped is older than all that retention would keep, and so are the archives.
+        dropped += await this.#takeOff(live - maxLive, undefined)
+        for (const archive of this.archives()) rmSync(archive.path, { force: true })
+      } else {
+        this.#makeRoom(maxSize, maxLive + maxSize - live)
+        await this.#takeOff(maxSize, config)
+        this.#expire(config.maxFiles)
+      }
+    }
+    this.#expire(config.maxFiles)
+    return dropped
+  }
+
+  /** Starts over with an empty file, to be called while nobody writes: holes add up where pieces can only be punched out. */
+  async renew(config: LogConfig): Promise<void> {
+    if (this.#mode !== 'punch' || this.#size < 16 * Math.max(config.maxSize, BLOCK)) return
+    const { base, head } = this.#place
+    const end = base + this.#size
+    if (end > head) await this.#archive(head - base, end - head, this.#archivePath(head, end, config.compress), config.compress)
+    await this.locked(() => {
+      const stat = statSync(this.path)
+      this.#setPlace({ base: end, head: end })
+      writeFileSync(`${this.path}.new`, '', { mode: stat.mode })
+      renameSync(`${this.path}.new`, this.path)
+      this.#size = 0
+    })
+  }
+
+  #expire(maxFiles: number): void {
+    const archives = this.archives()
+    for (const archive of archives.slice(0, Math.max(0, archives.length - maxFiles))) rmSync(archive.path, { force: true })
+    this.index.prune(this.archives()[0]?.start ?? this.#place.head)
+  }
+
+  /** The oldest archives go when all together would be too much, and on a disk that is nearly full. */
+  #makeRoom(piece: number, allowed: number): void {
+    const archives = this.archives()
+    let kept = archives.reduce((total, archive) => total + archive.end - archive.start, 0)
+    for (const archive of archives) {
+      const { bavail, bsize } = statfsSync(dirname(this.path))
+      const isFull = bavail * bsize < 2 * piece
+      if (kept <= allowed && !isFull) return
+      if (isFull) this.#log.warn({ file: archive.path }, 'The disk is nearly full: an archived log is deleted')
+      rmSync(archive.path, { force: true })
+      kept -= archive.end - archive.start
+    }
+  }
+
+  /** Copies (unless `config` is absent) and cuts up to `wanted` bytes. Gives how many. */
+  async #takeOff(wanted: number, config: LogConfig | undefined): Promise<number> {
+    const { base, head } = this.#place
+    const physical = head - base
+    const size = this.#size
+    // Whole blocks, and one byte at least stays: the range must end before the end of the file.
+    const blocks = Math.floor(Math.min(wanted, size - physical - 1) / BLOCK)
+    const length = this.#mode === 'truncate' ? size - physical : blocks * BLOCK
+    if (length <= 0) return 0
+    const archive = config === undefined ? undefined : this.#archivePath(head, head + length, config.compress)
+    const note: Note = {
+      mode: this.#mode,
+      place: this.#place,
+      length,
+      size,
+      first: digest(readAt(this.path, physical, BLOCK)),
+      last: digest(readAt(this.path, physical + length - BLOCK, BLOCK)),
+      behind: digest(readAt(this.path, physical + length, BLOCK)),
+      ...(archive === undefined ? {} : { archive: basename(archive) }),
+    }
+    this.#generation += 1
+    const notePath = `${this.path}.rotate.${this.#generation}`
+    writeSynced(notePath, JSON.stringify(note))
+    try {
+      if (archive !== undefined) await this.#archive(physical, length, archive, config?.compress ?? false)
+      await this.locked(() => this.#cutAndBook(note, notePath, physical))
+    } catch (err) {
+      // Not cut, or it would have been booked: the bytes are in the live file, where the next look finds them.
+      rmSync(notePath, { force: true })
+      if (archive !== undefined) for (const path of [archive, `${archive}.tmp`]) rmSync(path, { force: true })
+      throw err
+    }
+    return length
+  }
+
+  async #cutAndBook(note: Note, notePath: string, offset: number): Promise<void> {
+    this.#cutting = true
+    try {
+      await this.#cut(notePath, offset, note.length)
+      this.#finish(note)
+      rmSync(notePath, { force: true })
+    } finally {
+      this.#cutting = false
+    }
+  }
+
+  async #cut(note: string, offset: number, length: number): Promise<void> {
+    await cut(this.#mode, { file: this.path, lock: `${this.path}.lock`, note, offset, length }, this.#tools)
+  }
+
+  /** The books after a cut. */
+  #finish(note: Note): void {
+    const head = note.place.head + note.length
+    this.#setPlace({ base: note.mode === 'punch' ? note.place.base : head, head })
+    if (note.mode === 'collapse') this.#size -= note.length
+    if (note.mode === 'truncate') this.#size = statSync(this.path).size
+  }
+
+  async #archive(offset: number, length: number, path: string, compress: boolean): Promise<void> {
+    const source = createReadStream(this.path, { start: offset, end: offset + length - 1, highWaterMark: 256 * 1024 })
+    const target = createWriteStream(`${path}.tmp`, { mode: 0o600 })
+    if (compress) await pipeline(source, createGzip({ level: 1 }), target)
+    else await pipeline(source, target)
+    const fd = openSync(`${path}.tmp`, 'r')
+    try {
+      fsyncSync(fd)
+    } finally {
+      closeSync(fd)
+    }
+    renameSync(`${path}.tmp`, path)
+  }
+
+  #archivePath(start: number, end: number, compress: boolean): string {
+    return `${this.path}.${start}-${end}${compress ? '.gz' : ''}`
+  }
+
+  /** Finishes the rotation in which an earlier server was killed, without losing or doubling a byte. */
+  async #recover(): Promise<void> {
+    const prefix = `${basename(this.path)}.rotate.`
+    const notes = readdirSync(dirname(this.path)).filter((name) => name.startsWith(prefix))
+    for (const name of notes) {
+      const found = join(dirname(this.path), name)
+      const note = readJson<Note>(found)
+      const renamed = `${this.path}.rotate.${Math.max(0, ...notes.map((each) => Number(each.slice(prefix.length)) || 0)) + 1}`
+      renameSync(found, renamed)
+      // The dead server's child may be about to cut: from here on it finds no note under the old name.
+      await awaitCuts(`${this.path}.lock`, this.#tools)
+      const archive = note?.archive === undefined ? undefined : join(dirname(this.path), note.archive)
+      if (note !== undefined && (archive === undefined || existsSync(archive))) await this.#redo(note, renamed, archive)
+      rmSync(renamed, { force: true })
+    }
+  }
+
+  async #redo(note: Note, notePath: string, archive: string | undefined): Promise<void> {
+    // The books were written already: the note outlived them by a moment.
+    if (this.#place.head >= note.place.head + note.length) return
+    this.#place = note.place
+    this.#size = statSync(this.path).size
+    const offset = note.place.head - note.place.base
+    switch (note.mode) {
+      case 'punch':
+        // Twice does no harm.
+        await this.#cut(notePath, offset, note.length)
+        this.#finish(note)
+        return
+      case 'truncate':
+        // It can't be told whether what stands there now is old or new: the copy goes rather than a line.
+        if (this.#size >= note.size && archive !== undefined) rmSync(archive, { force: true })
+        else this.#finish(note)
+        return
+      case 'collapse': {
+        const isUncut =
+          this.#size >= note.size &&
+          digest(readAt(this.path, offset, BLOCK)) === note.first &&
+          digest(readAt(this.path, offset + note.length - BLOCK, BLOCK)) === note.last
+        // A log of constant bytes looks the same either way: a piece doubled is better than a piece lost.
+        const isAmbiguous = note.first === note.last && note.first === note.behind
+        if (isUncut && !isAmbiguous) await this.#cut(notePath, offset, note.length)
+        this.#size = statSync(this.path).size
+        this.#setPlace({ base: note.place.head + note.length, head: note.place.head + note.length })
+        return
+      }
+    }
+  }
+
+  #setPlace(place: Place): void {
+    this.#place = place
+    writeFileSync(`${this.path}.place.tmp`, JSON.stringify(place), { mode: 0o600 })
+    renameSync(`${this.path}.place.tmp`, `${this.path}.place`)
+  }
+}
+
+/** When the next look is due, from how fast the log grows: often enough to stay near its size. */
+export function nextLook(options: {
+  readonly grown: number
+  readonly during: Millis
+  readonly maxSize: number
+  readonly previous: Millis
+}): Millis {
+  const { grown, during, maxSize, previous } = options
+  if (grown <= 0) return Math.min(10_000, Math.max(1_000, previous * 2))
+  return Math.min(1_000, Math.max(50, (maxSize / 8 / grown) * Math.max(1, during)))
+}
+
+function readAt(path: string, offset: number, max: number): Buffer {
+  let fd: number
+  try {
+    fd = openSync(path, 'r')
+  } catch (err) {
+    if (isMissing(err)) return Buffer.alloc(0)
+    throw err
+  }
+  try {
+    const buffer = Buffer.allocUnsafe(max)
+    return buffer.subarray(0, readSync(fd, buffer, 0, max, offset))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function digest(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('base64')
+}
+
+function writeSynced(path: string, text: string): void {
+  const fd = openSync(path, 'w', 0o600)
+  try {
+    writeFileSync(fd, text)
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Undefined when missing or half written: both mean that it doesn't count yet. */
+function readJson<T>(path: string): T | undefined {
+  try {
+    // Written by this class alone.
+    return JSON.parse(readFileSync(path, 'utf8')) as T
+  } catch (err) {
+    if (isMissing(err) || err instanceof SyntaxError) return undefined
+    throw err
+  }
+}

@@ -1,0 +1,162 @@
+import { watch } from 'node:fs'
+import type { Clock, Millis } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import type { Hints } from './hints.ts'
+import type { Instance } from './instance.ts'
+import { type Observation, observe, runOf } from './observe.ts'
+import { type ProcessIdentity, readPidFile, readStat } from './proc-stat.ts'
+import { isLive, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
+import type { Run } from './runtime.ts'
+import type { ExtraFile, RunFile, StateDir } from './state-dir.ts'
+
+/** A daemon writes its pid file about when its first process ends, a little later at most. */
+const PID_FILE_TIMEOUT: Millis = 10_000
+const PID_FILE_INTERVAL: Millis = 50
+const ORPHAN_INTERVAL: Millis = 1_000
+const SIGCONT = 18
+
+export interface RunObserverOptions {
+  readonly dir: StateDir
+  readonly trees: ProcessTrees
+  readonly clock: Clock
+  readonly log: Logger
+  readonly bootId: string
+  readonly hints: Hints
+  readonly signal: AbortSignal
+  /** The newest run has just been seen to be over. */
+  readonly ended: (entry: Instance) => Promise<void>
+}
+
+/** Keeps what is known of each Instance in step with its records and the process table. */
+export class RunObserver {
+  readonly #options: RunObserverOptions
+
+  constructor(options: RunObserverOptions) {
+    this.#options = options
+  }
+
+  /** Looks now. Gives the newest run; undefined when none was asked for, or the one asked for has left no trace yet. */
+  async refresh(entry: Instance): Promise<Run | undefined> {
+    const { trees, bootId, hints, ended } = this.#options
+    const file = entry.file
+    if (file === undefined || (entry.settled && entry.run !== undefined)) return entry.run
+    const seen = this.#noteEnd(entry, file, this.#observe(entry, file))
+    if (seen.state === 'running' || seen.state === 'ending') entry.main = seen.main
+    if (seen.state === 'forked') entry.main = seen.first
+    if (seen.state === 'ending') this.#continueShim(entry)
+    if (seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || file.pidFile !== undefined))) this.#follow(entry, file)
+    let leftovers = false
+    if (seen.state === 'exited' && file.bootId === bootId) {
+      entry.main ??= this.#options.dir.readPid(entry.id, file.attempt)
+      leftovers = (await trees.members(entry.root)).length > 0
+      // The world went on while the table was read.
+      if (entry.file !== file) return entry.run
+    }
+    const before = entry.run
+    const fresh = runOf(file, bootId, seen, leftovers)
+    // The end is told once: worked out anew each time, it would waver by the clock's grain.
+    const run = fresh?.state === 'exited' && before?.state === 'exited' ? { ...before, leftovers } : fresh
+    entry.run = run
+    entry.settled = seen.state === 'exited' && !leftovers
+    if (run?.state === 'exited' && before?.state !== 'exited') await ended(entry)
+    if (before !== undefined && differs(before, run)) hints.publish(entry.id)
+    return run
+  }
+
+  /** File events of the run directory wake whoever waits for the Instance, and deaths are looked at. */
+  watch(entry: Instance): void {
+    const { dir, log } = this.#options
+    if (entry.watcher !== undefined) return
+    try {
+      entry.watcher = watch(dir.directory(entry.id), { persistent: false }, (_event, name) => {
+        if (name !== 'exit' && name !== 'pid' && name !== 'shim') return
+        entry.wake()
+        // A start in progress looks for itself.
+        if (name === 'exit' && entry.run !== undefined) {
+          this.refresh(entry).catch((err: unknown) => log.warn({ instance: entry.id, err }, 'Could not look at an Instance'))
+        }
+      })
+      entry.watcher.on('error', (err) => log.warn({ instance: entry.id, err }, 'Lost the watch on an Instance'))
+    } catch (err) {
+      log.warn({ instance: entry.id, err }, 'No watch on an Instance: its deaths are noticed by relisting')
+    }
+  }
+
+  #observe(entry: Instance, file: RunFile): Observation {
+    return observe(entry.id, file, entry.extra, this.#options)
+  }
+
+  /** Writes down an end that no record tells, once, so that it stays the same. */
+  #noteEnd(entry: Instance, file: RunFile, seen: Observation): Observation {
+    const { clock } = this.#options
+    const isReboot = seen.state === 'exited' && seen.exit.by === 'unknown' && seen.exit.reason === 'Reboot'
+    if (isReboot && entry.extra?.attempt === file.attempt && entry.extra.end !== undefined) return seen
+    const reason = isReboot
+      ? 'Reboot'
+      : seen.state === 'daemon gone'
+        ? 'Forked'
+        : seen.state !== 'lost'
+          ? undefined
+          : entry.killed === file.id
+            ? 'Killed'
+            : 'ShimLost'
+    if (reason === undefined) return seen
+    this.#saveExtra(entry, { attempt: file.attempt, end: { reason, at: clock.now(), monotonic: isReboot ? 0 : clock.monotonic() } })
+    return this.#observe(entry, file)
+  }
+
+  #saveExtra(entry: Instance, extra: ExtraFile): void {
+    this.#options.dir.writeFile(entry.id, 'extra.json', JSON.stringify(extra))
+    entry.extra = extra
+  }
+
+  /** A shim that somebody stopped would never write its record. */
+  #continueShim(entry: Instance): void {
+    if (entry.shim !== undefined && readStat(entry.shim.pid)?.state === 'T') signalProcess(entry.shim, SIGCONT)
+  }
+
+  /** Looks after a run whose end no record tells: a daemon, or the orphan of a lost shim. */
+  #follow(entry: Instance, file: RunFile): void {
+    if (entry.followed) return
+    entry.followed = true
+    this.#followNow(entry, file)
+      .catch((err: unknown) => this.#options.log.warn({ instance: entry.id, err }, 'Could not follow a process'))
+      .finally(() => {
+        entry.followed = false
+      })
+  }
+
+  async #followNow(entry: Instance, file: RunFile): Promise<void> {
+    const { clock, signal } = this.#options
+    while (!signal.aborted && entry.file === file && !entry.removed) {
+      const seen = this.#observe(entry, file)
+      if (seen.state === 'forked') await this.#findDaemon(entry, file, seen.since, seen.first)
+      const run = await this.refresh(entry)
+      if (run?.state !== 'running') return
+      await pause(clock, seen.state === 'forked' ? PID_FILE_INTERVAL : ORPHAN_INTERVAL)
+    }
+  }
+
+  /** Reads the pid file and takes the process named there, if it is one of this run's tree. */
+  async #findDaemon(entry: Instance, file: RunFile, since: Millis, first: ProcessIdentity): Promise<void> {
+    const { trees, clock, log } = this.#options
+    const named = await readPidFile(file.pidFile ?? '')
+    const stat = named === undefined ? undefined : readStat(named)
+    if (stat !== undefined && isLive(stat) && stat.startTime >= first.startTime) {
+      const members = await trees.members({ ...entry.root, leader: first })
+      if (members.some((member) => member.pid === stat.pid && member.startTime === stat.startTime)) {
+        this.#saveExtra(entry, { attempt: file.attempt, main: { pid: stat.pid, startTime: stat.startTime } })
+        return
+      }
+    }
+    if (clock.monotonic() - since < PID_FILE_TIMEOUT) return
+    log.warn({ instance: entry.id, pidFile: file.pidFile }, 'The pid file names no process of this run')
+    this.#saveExtra(entry, { attempt: file.attempt, end: { reason: 'Forked', at: clock.now(), monotonic: clock.monotonic() } })
+  }
+}
+
+function differs(a: Run, b: Run | undefined): boolean {
+  if (b === undefined || a.state !== b.state) return true
+  if (a.state === 'running' && b.state === 'running') return a.pid !== b.pid || a.supervised !== b.supervised
+  return a.state === 'exited' && b.state === 'exited' && a.leftovers !== b.leftovers
+}

@@ -1,0 +1,105 @@
+import type { Clock, Millis } from '../base/clock.ts'
+import { runTool, type SpawnChild } from './child.ts'
+import type { HostTools } from './host.ts'
+import type { Instance } from './instance.ts'
+import type { Launcher } from './launcher.ts'
+import { protectFromOom } from './proc-stat.ts'
+import { type ProcessTrees, signalProcess } from './process-tree.ts'
+import { StartError } from './runtime.ts'
+import type { StateDir } from './state-dir.ts'
+
+const SPARE_FIFOS = 64
+const SHIM_TIMEOUT: Millis = 10_000
+const END_TIMEOUT: Millis = 2_000
+
+export interface ShimKeeperOptions {
+  readonly dir: StateDir
+  readonly host: HostTools
+  readonly trees: ProcessTrees
+  readonly launcher: Launcher
+  readonly spawn: SpawnChild
+  readonly clock: Clock
+  readonly bootId: string
+  readonly signal: AbortSignal
+  /** Where the output of an Instance goes. */
+  readonly logPath: (entry: Instance) => string
+  /** Called once the directory is there and before a shim is asked for. */
+  readonly watch: (entry: Instance) => void
+}
+
+/** Sees to it that an Instance has one shim, and never two. Its methods are called for one Instance at a time. */
+export class ShimKeeper {
+  readonly #options: ShimKeeperOptions
+  #spares: Promise<void> | undefined
+
+  constructor(options: ShimKeeperOptions) {
+    this.#options = options
+  }
+
+  /** When it resolves a shim reads the FIFO, in its cgroup. */
+  async ensure(entry: Instance): Promise<void> {
+    const { dir, launcher, bootId, logPath, watch } = this.#options
+    if (dir.hasShim(entry.id)) return
+    if (!dir.isComplete(entry.id, bootId)) {
+      await this.#refillSpares()
+      dir.layOut(entry.id, bootId, logPath(entry))
+    }
+    watch(entry)
+    for (let tries = 0; tries < 2; tries++) {
+      const old = dir.readShim(entry.id)
+      await launcher.request(dir.directory(entry.id))
+      const shim = await this.#until(entry, SHIM_TIMEOUT, () => {
+        const found = dir.readShim(entry.id)
+        const isNew = found !== undefined && (found.pid !== old?.pid || found.startTime !== old.startTime)
+        return isNew && dir.hasShim(entry.id) ? found : undefined
+      })
+      // A shim that comes late would be a second one: none can come any more when this has been waited for.
+      if (shim === undefined) await launcher.reset()
+      const up = shim ?? (dir.hasShim(entry.id) ? dir.readShim(entry.id) : undefined)
+      if (up === undefined) continue
+      entry.shim = { pid: up.pid, startTime: up.startTime }
+      await this.#settle(entry, up.pid)
+      return
+    }
+    throw new StartError('HostFailure', 'No shim comes up: the host may be out of processes or memory')
+  }
+
+  /** The shim ends, by itself or not. */
+  async end(entry: Instance): Promise<void> {
+    const { dir } = this.#options
+    if (!dir.command(entry.id, 'end\n')) return
+    const isGone = (): true | undefined => (dir.hasShim(entry.id) ? undefined : true)
+    if (await this.#until(entry, END_TIMEOUT, isGone)) return
+    const shim = dir.readShim(entry.id)
+    if (shim !== undefined) signalProcess(shim, 9)
+    await this.#until(entry, SHIM_TIMEOUT, isGone)
+  }
+
+  async #settle(entry: Instance, pid: number): Promise<void> {
+    const { trees, host } = this.#options
+    await trees.enlist(entry.root, pid)
+    if (host.protectsShims) await protectFromOom(pid)
+  }
+
+  async #refillSpares(): Promise<void> {
+    while (this.#options.dir.spareFifos === 0) {
+      this.#spares ??= this.#makeSpares().finally(() => {
+        this.#spares = undefined
+      })
+      await this.#spares
+    }
+  }
+
+  async #makeSpares(): Promise<void> {
+    const { dir, host, spawn } = this.#options
+    const paths = dir.sparePaths(SPARE_FIFOS)
+    const { code, stderr } = await runTool(spawn, host.tools.get('mkfifo') ?? 'mkfifo', ['-m', '600', '--', ...paths])
+    if (code !== 0) throw new StartError('HostFailure', `mkfifo: ${stderr}`)
+    dir.addSpares(paths)
+  }
+
+  #until<T>(entry: Instance, timeout: Millis, probe: () => T | undefined): Promise<T | undefined> {
+    const { clock, signal } = this.#options
+    return entry.until({ clock, timeout, signal }, probe)
+  }
+}
