@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  type RawRequestDefaultExpression as RawRequest,
+} from 'fastify'
 import { apiError } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
@@ -38,11 +44,13 @@ export class HttpApp {
     this.#authenticate = authenticate
     this.#clock = clock
     this.#log = log
+    const fixedPaths = new Set(routes.map(({ path }) => path).filter((path) => !path.includes(':')))
     this.#app = fastify({
       logger: false,
       exposeHeadRoutes: false,
       bodyLimit: BODY_LIMIT,
-      routerOptions: { ignoreTrailingSlash: true, ignoreDuplicateSlashes: true, maxParamLength: MAX_PARAMETER_LENGTH },
+      routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+      rewriteUrl: (request) => tidyUrl(request, fixedPaths),
       frameworkErrors: (err, _request, reply) => {
         void sendStatus(reply as FastifyReply, statusOf(err, log))
       },
@@ -148,6 +156,17 @@ export class HttpApp {
       controller.abort()
     }
   }
+}
+
+/**
+ * Some clients ask for discovery with doubled and trailing slashes. That is overlooked only where it can't change what is
+ * meant: an object without a name must not become all objects.
+ */
+function tidyUrl({ method, url = '/' }: RawRequest, fixedPaths: ReadonlySet<string>): string {
+  const [path = '', ...query] = url.split('?')
+  if ((method !== 'GET' && method !== 'HEAD') || !/\/(\/|$)/.test(path)) return url
+  const tidy = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1')
+  return fixedPaths.has(tidy) ? [tidy, ...query].join('?') : url
 }
 
 /** Streams of a unix socket have no address. */

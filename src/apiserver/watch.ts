@@ -26,6 +26,9 @@ export interface WatchOptions {
   readonly signal: AbortSignal
 }
 
+/** Bookmarks come from the registry about once a second while anything changes; so many would only cost. */
+const BOOKMARK_INTERVAL: Millis = 60_000
+
 /** One line of JSON an event. Throws what is wrong with the query; history that is gone is an event of the stream. */
 export async function watchAnswer(options: WatchOptions): Promise<StreamAnswer> {
   const { registry, definition, query, clock, signal } = options
@@ -58,6 +61,9 @@ async function* lines(options: WatchOptions, events: AsyncIterable<Outcome>, end
   const timeout = timeoutSeconds === undefined ? DEFAULT_TIMEOUT * (1 + random()) : timeoutSeconds * 1_000
   const cancel = clock.schedule(timeout, () => end.abort())
   let first = true
+  let nextBookmarkAt = 0
+  /** Newer than what the client knows, and not sent because another one was, a moment ago. */
+  let heldBack: string | undefined
   try {
     for await (const event of events) {
       switch (event.type) {
@@ -66,17 +72,26 @@ async function* lines(options: WatchOptions, events: AsyncIterable<Outcome>, end
         case 'DELETED':
           yield `{"type":"${event.type}","object":${render(event.object, first)}}\n`
           first = false
+          heldBack = undefined
           break
         case 'BOOKMARK':
-          yield `{"type":"BOOKMARK","object":${bookmark(definition, event.resourceVersion, event.initialEventsEnd ?? false)}}\n`
+          if (event.initialEventsEnd || clock.monotonic() >= nextBookmarkAt) {
+            yield bookmark(definition, event.resourceVersion, event.initialEventsEnd ?? false)
+            // The one that ends the initial events says nothing of how long the watch has been quiet.
+            if (!event.initialEventsEnd) nextBookmarkAt = clock.monotonic() + BOOKMARK_INTERVAL
+            heldBack = undefined
+          } else {
+            heldBack = event.resourceVersion
+          }
           break
         case 'ERROR':
-          yield `{"type":"ERROR","object":${JSON.stringify(event.status)}}\n`
+          yield errorLine(event.status)
           return
       }
     }
+    if (heldBack !== undefined) yield bookmark(definition, heldBack, false)
   } catch (err) {
-    if (err instanceof ApiError) yield `{"type":"ERROR","object":${JSON.stringify(err.status)}}\n`
+    if (err instanceof ApiError) yield errorLine(err.status)
     else if (!isAbort(err, signal) && !isAbort(err, end.signal)) throw err
   } finally {
     cancel()
@@ -84,7 +99,12 @@ async function* lines(options: WatchOptions, events: AsyncIterable<Outcome>, end
   }
 }
 
+function errorLine(status: Status): string {
+  return `{"type":"ERROR","object":${JSON.stringify(status)}}\n`
+}
+
 function bookmark({ kind, apiVersion }: ResourceDefinition, resourceVersion: string, initialEventsEnd: boolean): string {
   const annotations = initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}
-  return JSON.stringify({ kind, apiVersion, metadata: { resourceVersion, creationTimestamp: null, ...annotations } })
+  const object = { kind, apiVersion, metadata: { resourceVersion, creationTimestamp: null, ...annotations } }
+  return `{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`
 }
