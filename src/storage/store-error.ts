@@ -9,7 +9,10 @@ export type StoreErrorCode =
   | 'Future'
   /** The watcher fell too far behind. */
   | 'Slow'
-  /** The write did not reach the disk (full, read-only, failing). Nothing of it is seen. */
+  /**
+   * The disk refused the write (full, read-only, failing) or cannot be read. Nothing of it is seen; only if the server dies
+   * before the disk takes writes again may a write of which this was said come to light at the next start.
+   */
   | 'Unavailable'
   /** What is on disk is damaged, or written by a newer version. */
   | 'Corrupt'
@@ -19,7 +22,7 @@ export type StoreErrorCode =
 export class StoreError extends Error {
   override readonly name = 'StoreError'
   readonly code: StoreErrorCode
-  /** Conflict: the key's actual modRevision, 0 when it is absent. Compacted: the oldest revision left. */
+  /** Conflict: the key's actual modRevision, 0 when it is absent. Compacted: the oldest revision left. Future: the newest. */
   readonly revision: Revision | undefined
 
   constructor(code: StoreErrorCode, message: string, options?: ErrorOptions & { readonly revision?: Revision }) {

@@ -42,9 +42,12 @@ export interface Store {
   revision(): Revision
   get(key: string): Promise<KeyValue | undefined>
   range(prefix: string, options?: RangeOptions): Promise<Page>
-  /** Writes if the key's modRevision is `expect`; 0 means that it must not exist. Else StoreError(Conflict). */
+  /**
+   * Writes if the key's modRevision is `expect`; 0 means that it must not exist. Else StoreError(Conflict). Keys and values
+   * are well-formed text, and a key is not empty.
+   */
   put(key: string, value: string, expect: Revision): Promise<KeyValue>
-  /** Deletes if the key's modRevision is `expect`; else StoreError(Conflict). Returns the revision of the deletion. */
+  /** Deletes if the key's modRevision is `expect`, which is not 0; else StoreError(Conflict). Returns the revision of the deletion. */
   delete(key: string, expect: Revision): Promise<Revision>
   /**
    * Every event after `after`, each once, in order, until the signal, at which the iteration ends quietly. A `progress`
@@ -53,8 +56,12 @@ export interface Store {
    * StoreError(Slow) if the consumer fell behind by more than a bounded backlog: it resumes from its last revision.
    */
   watch(prefix: string, after: Revision, signal: AbortSignal): AsyncIterable<StoreEvent>
-  /** Forgets history below `before`; later watches from an earlier revision get StoreError(Compacted). */
+  /**
+   * Forgets history below `before`, of which the state can still be read and watched from; reads and watches from an earlier
+   * revision get StoreError(Compacted). The store does so by itself, but keeps at least the last 10,000 changes and the
+   * last five minutes. StoreError(Future) if `before` is not reached yet.
+   */
   compact(before: Revision): Promise<void>
-  /** Ends every watch, waits for writes under way and frees the resources. Later calls: StoreError(Closed). */
+  /** Waits for writes under way, ends every watch with StoreError(Closed) and frees the resources. Later calls: StoreError(Closed). */
   close(): Promise<void>
 }
