@@ -12,7 +12,7 @@ import type { Store } from '../storage/store.ts'
 import { admitCreate, admitStatus, admitUpdate, requireVersion, type Sent } from './admission.ts'
 import { Codec } from './codec.ts'
 import { deletionOf } from './deletion.ts'
-import { alreadyExists, modified } from './errors.ts'
+import { alreadyExists } from './errors.ts'
 import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
 import { trackChange, trackCreate } from './ownership.ts'
 import { Reader } from './reader.ts'
@@ -118,15 +118,13 @@ class ResourceRegistry implements Registry {
   }
 
   async delete(definition: ResourceDefinition, ref: Ref, query: DeleteQuery, context: WriteContext): Promise<DeleteResult> {
-    for (let attempt = 0; attempt < DELETE_ATTEMPTS; attempt++) {
-      const current = await this.#reader.get(definition, ref)
+    return this.#writer.repeat(definition, ref, async (current) => {
       const { removed, object } = deletionOf(definition, current.object, query, this.#clock)
       const stored = removed
         ? await this.#writer.tryRemove(definition, current, object, context)
         : await this.#writer.tryReplace(definition, current, object, context)
-      if (stored !== undefined) return { removed, object: stored }
-    }
-    throw modified(definition, ref.name)
+      return stored === undefined ? undefined : { removed, object: stored }
+    })
   }
 
   async deleteCollection(
@@ -208,5 +206,3 @@ function isGenerated({ value }: Body): boolean {
 const SERVER: UserInfo = { name: 'system:pmk', groups: ['system:masters'] }
 /** With 27^5 ends to a name, a second collision already means that something is wrong. */
 const NAME_ATTEMPTS = 8
-/** As for changes: each failure means that somebody else wrote the object in between. */
-const DELETE_ATTEMPTS = 5

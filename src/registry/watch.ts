@@ -4,7 +4,7 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
 import { apiError } from '../api/status.ts'
 import type { WatchEvent } from '../api/watch-event.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Millis } from '../base/clock.ts'
 import type { Revision, Store, StoreEvent } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
 import type { Codec } from './codec.ts'
@@ -24,8 +24,8 @@ type Event = WatchEvent<ApiObject>
 
 /**
  * The present state if it is asked for, then every change, each once and in order. A consumer that falls behind is given
- * what it missed from the history, in its own time; it is told Expired when that is gone. A BOOKMARK comes, where the query
- * allows it, with each progress of the store: whoever sends them on may leave any of them out.
+ * what it missed from the history, in its own time; it is told Expired when that is gone. Where the query
+ * allows it, a BOOKMARK comes now and then while other objects change.
  */
 export async function* watch(
   { store, codec, clock }: WatchSources,
@@ -56,15 +56,19 @@ export async function* watch(
     } else if (position === 0) {
       position = store.revision()
     }
-    yield* follow({ store, codec, definition, matches, prefix, bookmarks }, position, signal)
+    yield* follow({ store, clock, codec, definition, matches, prefix, bookmarks }, position, signal)
   } catch (err) {
     throw fromStore(err)
   }
   if (!signal.aborted) throw apiError('ServiceUnavailable', 'the server is stopping', { retryAfterSeconds: 1 })
 }
 
+/** How far apart the BOOKMARKs of one watch are: the store speaks of its progress about once a second. */
+const BOOKMARK_EVERY: Millis = 15_000
+
 interface Followed {
   readonly store: Store
+  readonly clock: Clock
   readonly codec: Codec
   readonly definition: ResourceDefinition
   readonly matches: Matches
@@ -73,14 +77,18 @@ interface Followed {
 }
 
 async function* follow(followed: Followed, after: Revision, signal: AbortSignal): AsyncGenerator<Event, void, undefined> {
-  const { store, prefix, bookmarks } = followed
+  const { store, clock, prefix, bookmarks } = followed
   let position = after
+  let lastBookmark = clock.monotonic()
   for (;;) {
     try {
       for await (const change of store.watch(prefix, position, signal)) {
         position = change.revision
         if (change.type === 'progress') {
-          if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position) }
+          if (bookmarks && clock.monotonic() - lastBookmark >= BOOKMARK_EVERY) {
+            lastBookmark = clock.monotonic()
+            yield { type: 'BOOKMARK', resourceVersion: String(position) }
+          }
           continue
         }
         const event = eventOf(followed, change)

@@ -10,6 +10,7 @@ import { keyFor, prefixFor } from './keys.ts'
 import type { Current, Reader } from './reader.ts'
 import type { WriteContext } from './registry.ts'
 import { strategyOf } from './strategies.ts'
+import { Turns } from './turns.ts'
 
 export interface WriterOptions {
   readonly store: Store
@@ -17,7 +18,7 @@ export interface WriterOptions {
   readonly reader: Reader
 }
 
-/** How often a change that fixes no version is tried again when others write the same object in between. */
+/** How often a change that fixes no version is tried when others write the same object in between. */
 const ATTEMPTS = 5
 
 /** Compare-and-set on single objects: takes finished objects to the store and gives back what lies there then. */
@@ -25,6 +26,7 @@ export class Writer {
   readonly #store: Store
   readonly #codec: Codec
   readonly #reader: Reader
+  readonly #turns = new Turns()
 
   constructor(options: WriterOptions) {
     this.#store = options.store
@@ -56,12 +58,18 @@ export class Writer {
    * step that returns its argument changes nothing, and nothing is stored; one that fixes a version throws the second time.
    */
   async change(definition: ResourceDefinition, ref: Ref, context: WriteContext, step: (prev: ApiObject) => ApiObject): Promise<ApiObject> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const current = await this.#reader.get(definition, ref)
-      const written = await this.tryReplace(definition, current, step(current.object), context)
-      if (written !== undefined) return written
-    }
-    throw modified(definition, ref.name)
+    return this.repeat(definition, ref, (current) => this.tryReplace(definition, current, step(current.object), context))
+  }
+
+  /** Tries until `attempt` has a result. Changes of one object take turns, so that only another server can come in between. */
+  repeat<T>(definition: ResourceDefinition, ref: Ref, attempt: (current: Current) => Promise<T | undefined>): Promise<T> {
+    return this.#turns.take(keyFor(definition, ref.namespace, ref.name), async () => {
+      for (let tried = 0; tried < ATTEMPTS; tried++) {
+        const result = await attempt(await this.#reader.get(definition, ref))
+        if (result !== undefined) return result
+      }
+      throw modified(definition, ref.name)
+    })
   }
 
   /** Stores another state of an object, or removes it when that was its last duty. Undefined when `current` isn't current any more. */
