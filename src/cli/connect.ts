@@ -1,7 +1,9 @@
 import { statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { hasReason } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
+import { isJsonObject } from '../base/json.ts'
 import type { HttpClient } from '../client/http-client.ts'
 import { CliError } from './cli-error.ts'
 import type { Io } from './io.ts'
@@ -20,6 +22,9 @@ export interface VersionInfo {
   readonly [field: string]: string
 }
 
+/** From this -v on each request is shown. */
+const VERBOSE = 6
+
 export interface ConnectOptions {
   readonly location: ServerLocation
   readonly io: Io
@@ -30,7 +35,7 @@ export interface ConnectOptions {
 
 /** Where a server would listen, and whether somebody named the place. */
 export interface FoundAddress {
-  readonly socketPath: string
+  readonly target: { readonly socketPath: string } | { readonly url: string }
   /** The flag or variable that named it; undefined for the usual place. */
   readonly namedBy?: '--server' | '--data-dir' | '$PMK_HOME'
 }
@@ -49,15 +54,12 @@ export function dataDirOf(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' |
 export function findAddress(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' | 'userId'>): FoundAddress {
   const { server } = location
   if (server !== undefined) {
-    if (/^https?:\/\//.test(server)) {
-      throw new CliError(`--server ${server}: only sockets are supported, such as --server /var/lib/pmk/pmk.sock`)
-    }
-    return { socketPath: resolve(io.cwd, server.replace(/^unix:(\/\/)?/, '')), namedBy: '--server' }
+    if (/^https?:\/\//.test(server)) return { target: { url: server }, namedBy: '--server' }
+    return { target: { socketPath: resolve(io.cwd, server.replace(/^unix:(\/\/)?/, '')) }, namedBy: '--server' }
   }
-  const socketPath = join(dataDirOf(location, io), 'pmk.sock')
-  if (location.dataDir !== undefined) return { socketPath, namedBy: '--data-dir' }
-  if (io.env['PMK_HOME']) return { socketPath, namedBy: '$PMK_HOME' }
-  return { socketPath }
+  const target = { socketPath: join(dataDirOf(location, io), 'pmk.sock') }
+  if (location.dataDir !== undefined) return { target, namedBy: '--data-dir' }
+  return io.env['PMK_HOME'] ? { target, namedBy: '$PMK_HOME' } : { target }
 }
 
 /** One connection, opened when it is first asked for. */
@@ -77,38 +79,42 @@ export function connectOnce(options: ConnectOptions): { readonly open: () => Pro
   }
 }
 
-async function open(options: ConnectOptions, made: (client: HttpClient) => void): Promise<Connection> {
-  const { location, io, signal } = options
+async function open({ location, io, clock, signal, verbosity }: ConnectOptions, made: (client: HttpClient) => void): Promise<Connection> {
   const found = findAddress(location, io)
-  if (statSync(found.socketPath, { throwIfNoEntry: false }) === undefined) throw noServer(found)
+  const address = 'url' in found.target ? found.target.url : found.target.socketPath
+  // The common case of no server needs no HTTP to be told.
+  if ('socketPath' in found.target && statSync(address, { throwIfNoEntry: false }) === undefined) throw noServer(found, address)
   const { createHttpClient } = await import('../client/http-client.ts')
-  const client = createHttpClient({ socketPath: found.socketPath, userAgent: 'pmk', ...requestLog(options) })
+  const client = createHttpClient(found.target, {
+    clock,
+    onWarning: (text) => io.warn(`Warning: ${text}\n`),
+    ...(verbosity >= VERBOSE && { onRequest: (method, path, code) => io.warn(`${clock.now()} ${method} ${path} ${code}\n`) }),
+  })
   made(client)
-  let version: VersionInfo
-  try {
-    const response = await client.request({ method: 'GET', path: '/version', signal })
-    version = response.body as VersionInfo
-  } catch (err) {
-    if (signal.aborted) throw err
-    throw noServer(found, err)
-  }
-  if (!/\+pmk\./.test(version?.gitVersion ?? '')) {
-    throw new CliError(`the server at ${found.socketPath} is not a pmk server: nothing was sent to it`)
-  }
-  return { client, address: found.socketPath, version }
+  const version = await askVersion(client, signal).catch((err: unknown) => {
+    if (signal.aborted || !hasReason(err, 'ServiceUnavailable')) throw err
+    throw noServer(found, address, err.cause)
+  })
+  if (!/\+pmk\./.test(version.gitVersion)) throw new CliError(`the server at ${address} is not a pmk server; nothing was asked of it`)
+  return { client, address, version }
 }
 
-function requestLog({ io, clock, verbosity }: ConnectOptions): object {
-  if (verbosity < 6) return {}
-  return { onRequest: (method: string, path: string, code: number) => io.warn(`${clock.now()} ${method} ${path} ${code}\n`) }
+async function askVersion(client: HttpClient, signal: AbortSignal): Promise<VersionInfo> {
+  const response = await client.request({ method: 'GET', path: '/version', signal })
+  const answer: unknown = await response.json()
+  const gitVersion = isJsonObject(answer) ? answer['gitVersion'] : undefined
+  // An answer of another shape is another server's.
+  return typeof gitVersion === 'string' ? { ...(answer as VersionInfo), gitVersion } : { gitVersion: '' }
 }
 
-function noServer(found: FoundAddress, cause?: unknown): CliError {
+function noServer(found: FoundAddress, address: string, cause?: unknown): CliError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
-  if (code === 'EACCES') {
-    return new CliError(`you may not connect to the server at ${found.socketPath}: it belongs to another user`, { cause })
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new CliError(`you may not connect to the server at ${address}: it belongs to another user`, { cause })
   }
   const why = found.namedBy === undefined ? '' : ` (named by ${found.namedBy})`
-  const flag = found.namedBy === '--data-dir' ? ` --data-dir ${found.socketPath.replace(/\/pmk\.sock$/, '')}` : ''
-  return new CliError(`no pmk server at ${found.socketPath}${why}\nStart one with: pmk server start${flag}`, { cause })
+  const detail = cause instanceof Error && code !== 'ENOENT' && code !== 'ECONNREFUSED' ? `: ${cause.message}` : ''
+  const flag = found.namedBy === '--data-dir' ? ` --data-dir ${dirname(address)}` : ''
+  const remedy = 'url' in found.target ? '' : `\nStart one with: pmk server start${flag}`
+  return new CliError(`no pmk server at ${address}${why}${detail}${remedy}`, { cause })
 }

@@ -28,5 +28,11 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     load: () => import('./server-install.ts').then((module) => ({ verb: module.uninstallVerb })),
   },
   apply: { group: 'Objects', summary: 'Make the server hold what files say', load: () => import('./apply.ts') },
+  diff: { group: 'Objects', summary: 'Show what apply would change, and what would restart', load: () => import('./diff.ts') },
+  delete: { group: 'Objects', summary: 'Delete objects, and wait until they are gone', load: () => import('./delete.ts') },
+  patch: { group: 'Objects', summary: 'Change fields of an object', load: () => import('./patch.ts') },
+  label: { group: 'Objects', summary: 'Set or remove labels', load: () => import('./label.ts') },
+  annotate: { group: 'Objects', summary: 'Set or remove annotations', load: () => import('./annotate.ts') },
+  scale: { group: 'Objects', summary: 'Set the number of Instances', load: () => import('./scale.ts') },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
 }
