@@ -225,7 +225,7 @@ export class FakeRuntime implements ProcessRuntime {
       throw new Error(`Run ${config.id} is older than ${entry.run.id}`)
     }
     if (entry.run?.state === 'running') throw new Error(`${entry.run.id} still lives: ${config.id} would be a second run of ${config.name}`)
-    if (entry.run?.state === 'exited' && entry.run.leftovers)
+    if (entry.run?.state === 'exited' && entry.run.leftovers && config.forking === undefined)
       throw new Error(`${entry.run.id} left processes behind: end them before ${config.id}`)
     const failure =
       this.#startErrors.get(config.instance) ??
@@ -350,7 +350,7 @@ export class FakeRuntime implements ProcessRuntime {
     const attempt = attemptOf(entry.run.id)
     const since = options.since === undefined ? 0 : epochOf(options.since)
     const wanted = (piece: LogPiece): boolean =>
-      (options.previous ? piece.attempt === previousAttempt(entry, attempt) : true) && piece.at >= since
+      (options.previous ? piece.attempt === previousAttempt(entry, attempt) : piece.attempt === attempt) && piece.at >= since
     const all = Buffer.concat(entry.output.filter(wanted).map((piece) => piece.bytes))
     let left = options.limitBytes ?? Number.POSITIVE_INFINITY
     let read = entry.output.length
