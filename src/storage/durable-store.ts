@@ -12,7 +12,7 @@ import { readLog } from './level-log.ts'
 import { encodeLog, encodeNumber, encodeValue } from './level-records.ts'
 import { type Damage, undo } from './level-repair.ts'
 import type { KeyValue, Page, RangeOptions, Revision, Store, StoreEvent } from './store.ts'
-import { StoreError } from './store-error.ts'
+import { rootCause, StoreError } from './store-error.ts'
 
 /** The newest history stays in memory; whoever resumes from further back is served from the disk. */
 export const WINDOW_CHANGES = 10_000
@@ -254,6 +254,5 @@ function changesOf(entries: readonly Entrant[]): Change[] {
 }
 
 function unavailable(cause: unknown): StoreError {
-  const why = cause instanceof Error ? cause.message : String(cause)
-  return new StoreError('Unavailable', `The store cannot write to its disk: ${why}`, { cause })
+  return new StoreError('Unavailable', `The store cannot write to its disk: ${rootCause(cause)}`, { cause })
 }

@@ -3,7 +3,7 @@ import type { Disk, Entry } from './disk.ts'
 import { logKey, logRange, revisionOfLogKey } from './level-keys.ts'
 import { DamagedRecord, decodeLog, type LogRecord } from './level-records.ts'
 import type { Revision } from './store.ts'
-import { StoreError } from './store-error.ts'
+import { rootCause, StoreError } from './store-error.ts'
 
 /** A read of older history holds this many records at a time. */
 const LOG_PAGE = 256
@@ -21,7 +21,7 @@ export async function readLog(
   try {
     for await (const page of disk.entries(logRange(from, reached))) entries.push(...page)
   } catch (err) {
-    throw new StoreError('Unavailable', 'The history of the store cannot be read', { cause: err })
+    throw new StoreError('Unavailable', `The history of the store cannot be read: ${rootCause(err)}`, { cause: err })
   }
   const records = decodeLogRecords(disk, entries, { after: from, upTo: reached })
   return { changes: records.filter((record) => record.type !== 'void'), reached }

@@ -6,7 +6,7 @@ import type { Disk, Entry, Operation } from './disk.ts'
 import { DurableStore, WINDOW_CHANGES } from './durable-store.ts'
 import type { KeyRange } from './level-keys.ts'
 import { loadStore } from './level-load.ts'
-import { StoreError } from './store-error.ts'
+import { rootCause, StoreError } from './store-error.ts'
 
 /** Makes a batch durable. */
 export type WriteBatch = (operations: readonly Operation[]) => Promise<void>
@@ -114,10 +114,5 @@ function openError(path: string, err: unknown): StoreError {
       return new StoreError('Corrupt', `The store in ${path} is damaged: ${cause.message}. ${wayOut}`, { cause: err })
     }
   }
-  return new StoreError('Unavailable', `The store in ${path} cannot be opened: ${innermost(err)}`, { cause: err })
-}
-
-function innermost(err: unknown): string {
-  if (!(err instanceof Error)) return String(err)
-  return err.cause instanceof Error ? innermost(err.cause) : err.message
+  return new StoreError('Unavailable', `The store in ${path} cannot be opened: ${rootCause(err)}`, { cause: err })
 }

@@ -35,3 +35,9 @@ export class StoreError extends Error {
 export function isStoreError(err: unknown, code: StoreErrorCode): err is StoreError {
   return err instanceof StoreError && err.code === code
 }
+
+/** What went wrong at the bottom of a chain of causes, in words. */
+export function rootCause(err: unknown): string {
+  if (!(err instanceof Error)) return String(err)
+  return err.cause instanceof Error ? rootCause(err.cause) : err.message
+}
