@@ -27,6 +27,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
     summary: 'Take back server install',
     load: () => import('./server-install.ts').then((module) => ({ verb: module.uninstallVerb })),
   },
+  get: { group: 'Objects', summary: 'Show objects in a table, or as YAML, JSON …', load: () => import('./get.ts') },
   apply: { group: 'Objects', summary: 'Make the server hold what files say', load: () => import('./apply.ts') },
   diff: { group: 'Objects', summary: 'Show what apply would change, and what would restart', load: () => import('./diff.ts') },
   delete: { group: 'Objects', summary: 'Delete objects, and wait until they are gone', load: () => import('./delete.ts') },
