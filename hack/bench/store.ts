@@ -28,6 +28,13 @@ try {
   const again = await measureFloor(join(path, 'floor'))
   print('append + fdatasync, at the end', again, floor)
 
+  for (const watchers of [1, 100, 1_000]) {
+    const { beyond, every } = await watched(store, watchers)
+    say(
+      `write → ${watchers} watchers of its prefix`.padEnd(42) +
+        ` p50 ${every.toFixed(2)} ms for the last of them, ${beyond.toFixed(2)} ms after the ack`,
+    )
+  }
   for (let round = 0; round < 10; round++) {
     await Promise.all(Array.from({ length: 1_000 }, (_, n) => store.put(`list/${round}/${n}`, VALUE, 0)))
   }
@@ -90,6 +97,43 @@ function writer(store: Store, writers: number): (writer: number) => Promise<void
   }
 }
 
+/** From the start of a write, and from its acknowledgement, until the last watcher has it. */
+async function watched(store: Store, watchers: number): Promise<{ readonly every: Millis; readonly beyond: Millis }> {
+  const end = new AbortController()
+  const after = store.revision()
+  let missing = 0
+  let last = (): void => {}
+  const follow = async (): Promise<void> => {
+    for await (const event of store.watch('watched/', after, end.signal)) {
+      if (event.type === 'progress') continue
+      missing -= 1
+      if (missing === 0) last()
+    }
+  }
+  const following = Array.from({ length: watchers }, follow)
+  const every: Millis[] = []
+  const beyond: Millis[] = []
+  for (let n = 0; n < 200; n++) {
+    missing = watchers
+    const seen = new Promise<void>((resolve) => {
+      last = resolve
+    })
+    const start = systemClock.monotonic()
+    await store.put(`watched/${watchers}/${n}`, VALUE, 0)
+    const acknowledged = systemClock.monotonic()
+    await seen
+    every.push(systemClock.monotonic() - start)
+    beyond.push(systemClock.monotonic() - acknowledged)
+  }
+  end.abort()
+  await Promise.all(following)
+  return { every: median(every), beyond: median(beyond) }
+}
+
+function median(took: readonly Millis[]): Millis {
+  return took.toSorted((a, b) => a - b)[took.length >>> 1] ?? Number.NaN
+}
+
 async function show(title: string, work: () => Promise<unknown>, times = 20): Promise<void> {
   const took: Millis[] = []
   for (let n = 0; n < times; n++) {
@@ -97,8 +141,7 @@ async function show(title: string, work: () => Promise<unknown>, times = 20): Pr
     await work()
     took.push(systemClock.monotonic() - start)
   }
-  took.sort((a, b) => a - b)
-  say(`${title.padEnd(42)} p50 ${took[Math.floor(times / 2)]?.toFixed(1)} ms`)
+  say(`${title.padEnd(42)} p50 ${median(took).toFixed(1)} ms`)
 }
 
 function print(title: string, sample: Sample, floor: Sample): void {

@@ -147,6 +147,12 @@ export class DurableStore implements Store {
     await this.#commits.idle()
     // Its failure was told to the writers that waited for it.
     await this.#repairing?.catch(() => {})
+    // The last chance to undo a batch of which it was said that it failed.
+    if (this.#damage !== undefined) {
+      await this.#repair({ ...this.#damage, retryAt: this.#clock.monotonic() }).catch((err: unknown) => {
+        this.#log.error({ err }, 'The store closes unrepaired; writes that were refused may be found at the next start')
+      })
+    }
     this.#state.close()
     await this.#disk.close()
   }

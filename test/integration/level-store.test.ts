@@ -173,6 +173,22 @@ for (const lands of [false, true]) {
   })
 }
 
+it('a failed write that reached the disk is undone by a close without any later write', async ({ open }) => {
+  let failing = false
+  const store = await open(async (write, operations) => {
+    await write(operations)
+    if (failing) throw new Error('EIO: i/o error')
+  })
+  const a = await store.put('a', '1', 0)
+  failing = true
+  await rejectsWith(store.put('a', '2', a.modRevision), 'Unavailable')
+  failing = false
+  await store.close()
+  const reopened = await open()
+  assert.deepEqual(await reopened.get('a'), a)
+  assert.deepEqual((await reopened.put('a', '3', a.modRevision)).modRevision, a.modRevision + 2)
+})
+
 it('writers that meet a failing disk are told Unavailable and not the Conflict of a write that never was', async ({ open }) => {
   let failing = false
   const store = await open(async (write, operations) => {
