@@ -6,10 +6,10 @@ import { Compactor } from './compactor.ts'
 import type { Disk, Operation } from './disk.ts'
 import { changeFor, isAllowed, requireKey, type Write } from './expectation.ts'
 import { GroupCommit } from './group-commit.ts'
-import { COMPACTED_KEY, logKey, REVISION_KEY, valueKey } from './level-keys.ts'
+import { COMPACTED_KEY, logKey, REVISION_KEY } from './level-keys.ts'
 import type { Loaded } from './level-load.ts'
-import { readLog } from './level-log.ts'
-import { encodeLog, encodeNumber, encodeValue } from './level-records.ts'
+import { operationsOf, readLog } from './level-log.ts'
+import { encodeNumber } from './level-records.ts'
 import { type Damage, undo } from './level-repair.ts'
 import type { KeyValue, Page, RangeOptions, Revision, Store, StoreEvent } from './store.ts'
 import { rootCause, StoreError } from './store-error.ts'
@@ -247,12 +247,6 @@ export class DurableStore implements Store {
   #requireOpen(): void {
     if (this.#closing !== undefined) throw new StoreError('Closed', 'The store is closed')
   }
-}
-
-function operationsOf(change: Change): readonly Operation[] {
-  const record: Operation = { type: 'put', key: logKey(change.revision), value: encodeLog(change) }
-  const key = valueKey(keyOfChange(change))
-  return [record, change.type === 'put' ? { type: 'put', key, value: encodeValue(change.kv) } : { type: 'del', key }]
 }
 
 function changesOf(entries: readonly Entrant[]): Change[] {

@@ -1,12 +1,19 @@
-import type { Change } from './change-window.ts'
-import type { Disk, Entry } from './disk.ts'
-import { logKey, logRange, revisionOfLogKey } from './level-keys.ts'
-import { DamagedRecord, decodeLog, type LogRecord } from './level-records.ts'
+import { type Change, keyOfChange } from './change-window.ts'
+import type { Disk, Entry, Operation } from './disk.ts'
+import { logKey, logRange, revisionOfLogKey, valueKey } from './level-keys.ts'
+import { DamagedRecord, decodeLog, encodeLog, encodeValue, type LogRecord } from './level-records.ts'
 import type { Revision } from './store.ts'
 import { rootCause, StoreError } from './store-error.ts'
 
 /** A read of older history holds this many records at a time. */
 const LOG_PAGE = 256
+
+/** What a change writes: its record in the log, and the value that its key has from then on. */
+export function operationsOf(change: Change): readonly Operation[] {
+  const record: Operation = { type: 'put', key: logKey(change.revision), value: encodeLog(change) }
+  const key = valueKey(keyOfChange(change))
+  return [record, change.type === 'put' ? { type: 'put', key, value: encodeValue(change.kv) } : { type: 'del', key }]
+}
 
 /** The first changes behind `after`, complete up to `reached`. No record behind `after` may be compacted when this is called. */
 export async function readLog(
