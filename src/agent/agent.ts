@@ -1,0 +1,338 @@
+import nodeProcess from 'node:process'
+import type { NodeGateway } from '../api/node-gateway.ts'
+import { keyOf, type ObjectKey } from '../api/object.ts'
+import { aborted, isAbort } from '../base/abort.ts'
+import { exponential } from '../base/backoff.ts'
+import { type Clock, type Millis, sleep } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
+import { runForever } from '../base/loop.ts'
+import type { Client } from '../client/client.ts'
+import { EventRecorder } from '../client/event-recorder.ts'
+import type { Instance, Process } from '../generated/types.ts'
+import { WatchInformer } from '../informer/informer.ts'
+import { probeOnce } from '../probe/probe.ts'
+import { Controller, type Source, watches } from '../reconcile/controller.ts'
+import { runAll } from '../reconcile/manager.ts'
+import { PerKeyBackoff } from '../reconcile/rate-limiter.ts'
+import type { AddOptions } from '../reconcile/workqueue.ts'
+import { INITIAL_PRIORITY } from '../reconcile/workqueue.ts'
+import { bootId } from '../runtime/proc-stat.ts'
+import { attemptOf, type ExecResult, type InstanceId, type ProcessRuntime } from '../runtime/runtime.ts'
+import { ActivityRunner } from './activity-runner.ts'
+import { FileWatch, type WatchedFiles } from './file-watch.ts'
+import { AgentGateway } from './gateway.ts'
+import { InstanceReconciler } from './instance-reconciler.ts'
+import { Launcher } from './launch.ts'
+import { NodeHeartbeat } from './node-heartbeat.ts'
+import { ProbeWorker } from './probe-worker.ts'
+import { StatusWriter } from './status-writer.ts'
+import { keyIn, processKey, Surroundings } from './surroundings.ts'
+import type { TrackedInstance } from './tracked-instance.ts'
+
+export interface AgentOptions {
+  readonly client: Client
+  /** Opened, and closed, by the caller. */
+  readonly runtime: ProcessRuntime
+  readonly clock: Clock
+  readonly log: Logger
+  readonly nodeName: string
+  readonly version: string
+  /** Which boot of the machine this is. Default: the kernel's id of it. */
+  readonly bootId?: string
+}
+
+export interface Agent {
+  /** Keeps the Instances of this node running until the signal. The programs run on after it. */
+  run(signal: AbortSignal): Promise<void>
+  readonly gateway: NodeGateway
+  /** True once every process of an earlier agent has been taken over. */
+  ready(): boolean
+  /** Stops everything, dependants first, and resolves when nothing runs. What is wanted stays wanted: the next agent starts it again. */
+  drain(): Promise<void>
+}
+
+/** Instances in work at the same time; each step of theirs waits for the system, not for this process. */
+const WORKERS = 64
+/** A death is looked at before anything else. */
+const DEATH_PRIORITY = 100
+/** The runtime finds lost events itself; this is for strays, and for what nobody has thought of. */
+const RELIST: Millis = 300_000
+const DRAIN_POLL: Millis = 50
+
+const BY_UID = 'uid'
+const BY_PROCESS = 'process'
+const BY_DEPENDENCY = 'dependency'
+
+export function createAgent(options: AgentOptions): Agent {
+  return new NodeAgent(options)
+}
+
+class NodeAgent implements Agent {
+  readonly gateway: AgentGateway
+  readonly #options: AgentOptions
+  readonly #bootId: string
+  readonly #instances: WatchInformer<Instance>
+  readonly #processes: WatchInformer<Process>
+  readonly #events: EventRecorder
+  readonly #statuses: StatusWriter
+  readonly #launcher: Launcher
+  readonly #surroundings: Surroundings
+  readonly #tracked = new Map<string, TrackedInstance>()
+  /** Uids that must be looked at before the agent is ready; undefined until they are known. */
+  #unseen: Set<string> | undefined
+  #enqueue: (uid: string, options?: AddOptions) => void = () => {}
+  #draining = false
+
+  constructor(options: AgentOptions) {
+    const { client, runtime, clock, log, nodeName } = options
+    this.#options = options
+    this.#bootId = options.bootId ?? bootId()
+    this.#instances = new WatchInformer<Instance>({
+      name: 'Instance',
+      client: client.for('Instance'),
+      clock,
+      log,
+      selection: { fieldSelector: `spec.nodeName=${nodeName}` },
+      indices: {
+        [BY_UID]: ({ metadata }) => [metadata.uid],
+        [BY_PROCESS]: (instance) => [processKey(instance)],
+        [BY_DEPENDENCY]: (instance) => (instance.spec.template.dependsOn ?? []).map(({ name }) => keyIn(instance, name)),
+      },
+    })
+    this.#processes = new WatchInformer<Process>({ name: 'Process', client: client.for('Process'), clock, log })
+    this.#events = new EventRecorder({ client, clock, log, component: 'pmk-agent', host: nodeName })
+    this.#statuses = new StatusWriter({ client: client.for('Instance'), cached: (uid) => this.#instance(uid), clock, log })
+    this.#launcher = new Launcher({ client, runtime, server: nodeProcess.env, log })
+    this.#surroundings = new Surroundings({
+      instancesOf: (process) => this.#instances.byIndex(BY_PROCESS, process),
+      dependantsOf: (process) => this.#instances.byIndex(BY_DEPENDENCY, process),
+      process: (key) => this.#processes.get(key as ObjectKey),
+      enqueue: (uid) => this.#enqueue(uid),
+    })
+    this.gateway = new AgentGateway({
+      runtime,
+      launcher: this.#launcher,
+      instance: (key) => this.#instances.get(key as ObjectKey),
+      instances: () => this.#instances.list(),
+      onSignal: (uid, attempt, signal) => {
+        this.#track(uid).requestedSignal = { attempt, signal }
+      },
+      clock,
+    })
+  }
+
+  ready(): boolean {
+    return this.#unseen?.size === 0
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { client, clock, log, nodeName, version, runtime } = this.#options
+    const heartbeat = new NodeHeartbeat({
+      client: client.for('Node'),
+      nodeName,
+      version,
+      bootId: this.#bootId,
+      instances: () => this.#instances.list().length,
+      hostGaps: () => runtime.hostGaps(),
+      clock,
+      log,
+    })
+    const files = new FileWatch({
+      clock,
+      watched: () => this.#watchedFiles(),
+      onChange: (uid, path, stop) => this.#reloadFor(uid, path, stop),
+    })
+    const informers = [this.#instances, this.#processes, this.#events]
+    const workers = [this.#statuses, heartbeat, files, { run: (stop: AbortSignal) => this.#relistLoop(stop) }]
+    try {
+      await runAll([informers, workers, [this.#controller()]], signal)
+    } finally {
+      for (const { probes, activities } of this.#tracked.values()) {
+        probes.stop()
+        activities.sync(undefined)
+      }
+    }
+  }
+
+  async drain(): Promise<void> {
+    const { runtime, clock } = this.#options
+    this.#draining = true
+    const never = new AbortController().signal
+    for (;;) {
+      const records = await runtime.list()
+      const alive = records.filter(({ run }) => run !== undefined && (run.state === 'running' || run.leftovers))
+      if (alive.length === 0) break
+      for (const { instance } of alive) this.#enqueue(instance)
+      await sleep(clock, DRAIN_POLL, never)
+    }
+    // The last statuses are worth a moment: people will look at them while nothing runs.
+    for (let wait = 0; this.#statuses.pending > 0 && wait < 20; wait++) await sleep(clock, DRAIN_POLL, never)
+  }
+
+  #controller(): Controller {
+    const { clock, log, client, runtime } = this.#options
+    const inner = new InstanceReconciler({
+      instance: (uid) => this.#instance(uid),
+      client: client.for('Instance'),
+      runtime,
+      launcher: this.#launcher,
+      surroundings: this.#surroundings,
+      statuses: this.#statuses,
+      record: (instance, event) => this.#events.record(instance, event),
+      track: (uid) => this.#track(uid),
+      untrack: (uid) => this.#tracked.delete(uid),
+      draining: () => this.#draining,
+      clock,
+      bootId: this.#bootId,
+    })
+    const reconciler: typeof inner.reconcile = async (uid, context) => {
+      try {
+        return await inner.reconcile(uid, context)
+      } finally {
+        this.#unseen?.delete(uid)
+      }
+    }
+    return new Controller({
+      name: 'agent',
+      sources: [this.#objects(), this.#processChanges(), this.#deaths()],
+      reconciler: { reconcile: reconciler },
+      workers: WORKERS,
+      clock,
+      log,
+      limiter: new PerKeyBackoff<ObjectKey>(exponential({ initial: 20, factor: 2, max: 10_000, jitter: 0.2 })),
+    })
+  }
+
+  /** Keys are uids: a new object of an old name is another Instance. */
+  #objects(): Source {
+    return watches(this.#instances, ({ prev, next }) => {
+      const uids = new Set([prev, next].flatMap((instance) => (instance === undefined ? [] : [instance.metadata.uid])))
+      return [...uids] as ObjectKey[]
+    })
+  }
+
+  /** A Process that depends say something of: its replicas and its state. */
+  #processChanges(): Source {
+    return watches(this.#processes, ({ prev, next }) => {
+      const process = next ?? prev
+      const key = process === undefined ? undefined : keyOf(process)
+      const dependants = key === undefined ? [] : this.#instances.byIndex(BY_DEPENDENCY, key)
+      return dependants.map(({ metadata }) => metadata.uid as ObjectKey)
+    })
+  }
+
+  #deaths(): Source {
+    return {
+      synced: this.#takeOver(),
+      start: (enqueue) => {
+        this.#enqueue = (uid, options) => enqueue(uid as ObjectKey, options)
+        const controller = new AbortController()
+        const { clock, log, runtime } = this.#options
+        const backoff = exponential({ initial: 10, factor: 2, max: 1_000, jitter: 0 })
+        // Ends with the signal that the returned function fires; never rejects.
+        void runForever({ name: 'deaths', clock, log, backoff, signal: controller.signal }, async (signal) => {
+          for await (const uid of runtime.changes(signal)) enqueue(uid as string as ObjectKey, { priority: DEATH_PRIORITY })
+        })
+        return () => controller.abort()
+      },
+    }
+  }
+
+  /** Once the objects are known: everything that runs must be looked at before the agent is ready, strays included. */
+  async #takeOver(): Promise<void> {
+    await Promise.all([this.#instances.synced, this.#processes.synced])
+    const records = await this.#options.runtime.list()
+    this.#unseen = new Set([...records.map(({ instance }) => instance), ...this.#instances.list().map(({ metadata }) => metadata.uid)])
+    for (const { instance } of records) this.#enqueue(instance, { priority: INITIAL_PRIORITY })
+  }
+
+  async #relistLoop(signal: AbortSignal): Promise<void> {
+    const { clock, log, runtime } = this.#options
+    await Promise.race([this.#instances.synced, aborted(signal)])
+    const backoff = exponential({ initial: 1_000, factor: 2, max: RELIST, jitter: 0 })
+    await runForever({ name: 'relist', clock, log, backoff, signal }, async () => {
+      await sleep(clock, RELIST, signal)
+      for (const { instance, run } of await runtime.list()) {
+        const tracked = this.#tracked.get(instance)
+        if (tracked === undefined || tracked.runId !== run?.id || tracked.running !== (run?.state === 'running')) this.#enqueue(instance)
+      }
+    })
+  }
+
+  #instance(uid: string): Instance | undefined {
+    return this.#instances.byIndex(BY_UID, uid)[0]
+  }
+
+  #track(uid: string): TrackedInstance {
+    const known = this.#tracked.get(uid)
+    if (known !== undefined) return known
+    const { clock, log } = this.#options
+    const tracked: TrackedInstance = {
+      uid,
+      instance: undefined,
+      memory: undefined,
+      saved: undefined,
+      startFailure: undefined,
+      requestedSignal: undefined,
+      command: undefined,
+      logs: undefined,
+      runId: undefined,
+      running: false,
+      probes: new ProbeWorker({
+        uid,
+        clock,
+        log,
+        attempt: (probe, signal) => {
+          const exec = (command: readonly [string, ...string[]], timeout: Millis, stop: AbortSignal): Promise<ExecResult> =>
+            this.#exec(uid, command, timeout, stop)
+          return probeOnce(probe, { clock, exec, signal })
+        },
+        onVerdict: () => this.#enqueue(uid),
+      }),
+      activities: new ActivityRunner({
+        run: ({ exec, timeout }, signal) => this.#exec(uid, exec.command, timeout, signal),
+        onDone: () => this.#enqueue(uid),
+      }),
+    }
+    this.#tracked.set(uid, tracked)
+    return tracked
+  }
+
+  /** In the surroundings of the Instance's program, with what it was started with. */
+  async #exec(uid: string, command: readonly [string, ...string[]], timeout: Millis, signal: AbortSignal): Promise<ExecResult> {
+    const tracked = this.#tracked.get(uid)
+    const instance = this.#instance(uid) ?? tracked?.instance
+    if (instance === undefined) throw new Error('The Instance is gone')
+    const attempt = tracked?.memory?.attempt ?? 0
+    const launch = await this.#launcher.launchConfig(instance, attempt, { fresh: false, signal })
+    return this.#options.runtime.exec({ ...launch, command, instance: uid as InstanceId, timeout, maxOutput: 4096 }, signal)
+  }
+
+  #watchedFiles(): readonly WatchedFiles[] {
+    const watched: WatchedFiles[] = []
+    for (const { uid, runId, running } of this.#tracked.values()) {
+      const paths = this.#instance(uid)?.spec.template.reload?.onFileChange ?? []
+      if (running && runId !== undefined && paths.length > 0) watched.push({ uid, attempt: attemptOf(runId), paths })
+    }
+    return watched
+  }
+
+  async #reloadFor(uid: string, path: string, signal: AbortSignal): Promise<void> {
+    const instance = this.#instance(uid)
+    if (instance === undefined || instance.spec.suspend) return
+    try {
+      const { exitCode } = await this.gateway.reloadInstance(instance, signal)
+      if (exitCode === 0) this.#events.record(instance, { type: 'Normal', reason: 'Reloaded', message: `Reloaded because ${path} changed` })
+      else
+        this.#events.record(instance, {
+          type: 'Warning',
+          reason: 'ReloadFailed',
+          message: `The reload after a change of ${path} ended with ${exitCode}`,
+        })
+    } catch (err) {
+      if (isAbort(err, signal)) return
+      const message = `No reload after a change of ${path}: ${err instanceof Error ? err.message : String(err)}`
+      this.#events.record(instance, { type: 'Warning', reason: 'ReloadFailed', message })
+    }
+  }
+}

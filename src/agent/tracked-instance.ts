@@ -1,0 +1,33 @@
+import type { Instance } from '../generated/types.ts'
+import type { RunId, SignalName } from '../runtime/runtime.ts'
+import type { ActivityRunner } from './activity-runner.ts'
+import type { Memory } from './memory.ts'
+import type { ProbeWorker } from './probe-worker.ts'
+import type { Observed } from './situation.ts'
+
+/** What the agent holds in memory of one Instance. All but `memory`, which is also on disk, can be lost without harm. */
+export interface TrackedInstance {
+  readonly uid: string
+  readonly probes: ProbeWorker
+  readonly activities: ActivityRunner
+  /** The last object seen: after it has vanished from the API, what to stop its program by. */
+  instance: Instance | undefined
+  memory: Memory | undefined
+  /** The note on disk. */
+  saved: string | undefined
+  startFailure: Observed['startFailure']
+  requestedSignal: Observed['requestedSignal']
+  /** The program's path in the present or last run. */
+  command: readonly string[] | undefined
+  /** Limits of logs that the runtime was told of. */
+  logs: string | undefined
+  /** The newest run, as seen last. */
+  runId: RunId | undefined
+  /** pid is a change worth a new look at by onFileChange only while it runs. */
+  running: boolean
+}
+
+/** A signal that somebody asked for, so that a death of it is not taken for somebody else's doing. */
+export function noteSignal(tracked: TrackedInstance, attempt: number, signal: SignalName): void {
+  tracked.requestedSignal = { attempt, signal }
+}
