@@ -1,6 +1,8 @@
 import { type ApiObject, type Kind, keyOf, type ObjectKey, objectKey } from '../api/object.ts'
-import { definitions } from '../api/scheme.ts'
+import { isOwnedBy } from '../api/owners.ts'
+import { definitionOf, definitions } from '../api/scheme.ts'
 import type { Clock } from '../base/clock.ts'
+import { jsonEqual } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
 import type { Client } from '../client/client.ts'
 import { EventRecorder } from '../client/event-recorder.ts'
@@ -152,22 +154,19 @@ function collectors({ client, clock, log, informers }: Shared): readonly Control
 }
 
 function isTouched(prev: ApiObject | undefined, next: ApiObject): boolean {
-  if (isDeleting(next))
-    return next.metadata.finalizers?.length !== prev?.metadata.finalizers?.length || prev === undefined || !isDeleting(prev)
-  return (
-    next.metadata.ownerReferences !== undefined && (prev === undefined || next.metadata.ownerReferences !== prev.metadata.ownerReferences)
-  )
+  if (prev === undefined) return isDeleting(next) || next.metadata.ownerReferences !== undefined
+  const { deletionTimestamp, finalizers, ownerReferences } = next.metadata
+  if (deletionTimestamp !== prev.metadata.deletionTimestamp || !jsonEqual(finalizers, prev.metadata.finalizers)) return true
+  return !jsonEqual(ownerReferences, prev.metadata.ownerReferences)
 }
 
-/** Of one kind: what a gone object of another kind owned, and the owner that waits for a gone dependent. */
+/** Of one kind: what an object that is gone owned, and the owners that one that is gone, or set free, was in the way of. */
 function relativesOf({ prev, next }: Change<ApiObject>, kind: Kind, informer: WatchInformer<ApiObject>): readonly ObjectKey[] {
-  if (prev === undefined || next !== undefined) return []
-  const dependents = informer.byIndex(OWNER_INDEX, prev.metadata.uid).map(keyOf)
-  const scope = definitions.find((definition) => definition.kind === kind)?.scope
+  if (prev === undefined) return []
   const owners = (prev.metadata.ownerReferences ?? [])
-    .filter((reference) => reference.kind === kind)
-    .map(({ name }) => objectKey(scope === 'Cluster' ? undefined : prev.metadata.namespace, name))
-  return [...dependents, ...owners]
+    .filter((reference) => reference.kind === kind && (next === undefined || !isOwnedBy(next, { metadata: reference })))
+    .map(({ name }) => objectKey(definitionOf(kind).scope === 'Cluster' ? undefined : prev.metadata.namespace, name))
+  return next === undefined ? [...informer.byIndex(OWNER_INDEX, prev.metadata.uid).map(keyOf), ...owners] : owners
 }
 
 function kinds(scope: 'Namespaced' | 'Cluster'): readonly Kind[] {

@@ -1,3 +1,4 @@
+import { findCondition } from '../api/conditions.ts'
 import { epochOf, type Millis, type Timestamp } from '../base/clock.ts'
 import type { Instance } from '../generated/types.ts'
 
@@ -28,9 +29,11 @@ export function availableIn(instance: Instance, minReadySeconds: number, now: Ti
   if (!isReady(instance)) return undefined
   const needed = minReadySeconds * 1_000
   if (needed === 0) return 0
-  const since = instance.status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime
-  const age = since === undefined ? Number.NaN : epochOf(now) - epochOf(since)
-  if (Number.isNaN(age)) return needed
+  // A restart quick enough to go unseen leaves the condition as it was: what counts is the program that runs now.
+  const readySince = findCondition(instance.status?.conditions, 'Ready')?.lastTransitionTime
+  const since = [readySince, instance.status?.startedAt].filter((time) => time !== undefined).map(epochOf)
+  if (since.length === 0) return needed
+  const age = epochOf(now) - Math.max(...since)
   return age < -CLOCK_SKEW ? 0 : Math.min(needed, Math.max(0, needed - age))
 }
 

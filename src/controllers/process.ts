@@ -246,11 +246,14 @@ export class ProcessReconciler implements Reconciler {
     const cached = this.#options.instances.byIndex(PROCESS_INDEX, key).filter((instance) => isControlledBy(instance, process))
     // One that was made a moment ago may not be in the cache yet, and must not be left behind.
     const instances = cached.length > 0 ? cached : await this.#liveInstances(process, signal)
+    const grace = process.metadata.deletionGracePeriodSeconds
+    const gracePeriod = grace === undefined ? {} : { gracePeriodSeconds: grace }
     const left = await inParallel(instances, WRITES, async (instance) => {
-      if (isDeleting(instance)) return instance
-      const { uid, resourceVersion } = instance.metadata
+      const { uid, resourceVersion, deletionGracePeriodSeconds } = instance.metadata
+      const inTime = grace === undefined || (deletionGracePeriodSeconds !== undefined && deletionGracePeriodSeconds <= grace)
+      if (isDeleting(instance) && inTime) return instance
       // Only as it was seen, with this owner: it may just have been set free.
-      return await deleteIgnoringGone(() => client.delete(instance.metadata, { uid, resourceVersion, signal }))
+      return await deleteIgnoringGone(() => client.delete(instance.metadata, { uid, resourceVersion, ...gracePeriod, signal }))
     })
     return left.filter((instance) => instance !== undefined)
   }

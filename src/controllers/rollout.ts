@@ -105,7 +105,8 @@ function wasRestartedSince({ spec }: Instance, { metadata }: Revision): boolean 
 
 /**
  * An Instance that is unavailable anyway has nothing to lose: it changes at once, also when it is all that keeps others from
- * changing, so that a bad revision can be replaced. Available ones change as long as not too many are unavailable.
+ * changing, so that a bad revision can be replaced. Available ones change as long as not too many are unavailable. Of one
+ * whose Node doesn't answer nobody knows: it may run well, and all of them would restart at once when the Node is back.
  */
 function withinBudget(
   process: Process,
@@ -116,5 +117,5 @@ function withinBudget(
   const idle = process.spec.desiredState === 'Stopped' || suspendedFor(process.spec, now) > 0
   if (idle) return allowed
   let budget = maxUnavailable(process) - (process.spec.replicas - available.size)
-  return allowed.filter((instance) => !available.has(instance) || budget-- > 0)
+  return allowed.filter((instance) => (available.has(instance) ? budget-- > 0 : instance.status?.phase !== 'Unknown'))
 }
