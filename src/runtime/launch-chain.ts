@@ -98,8 +98,12 @@ function limitLines(limits: Readonly<Record<string, Rlimit>>, host: HostTools): 
   const words: string[] = []
   for (const [name, { soft, hard }] of Object.entries(limits)) {
     if (!/^[a-z]{1,12}$/.test(name)) throw new StartError('NotPermitted', `There is no resource limit "${name}"`)
-    if (name === 'nofile') lines.push(orDie(`ulimit -H -n ${hard} && ulimit -S -n ${soft}`, 126))
-    else words.push(`--${name}=${soft}:${hard}`)
+    if (name === 'nofile') {
+      // Never may the soft limit be above the hard one, not even in between.
+      const order =
+        soft !== 'unlimited' && soft <= host.hardNofile ? [`-S -n ${soft}`, `-H -n ${hard}`] : [`-H -n ${hard}`, `-S -n ${soft}`]
+      lines.push(orDie(order.map((words) => `ulimit ${words}`).join(' && '), 126))
+    } else words.push(`--${name}=${soft}:${hard}`)
   }
   // Node raises its own soft limit to the hard one; programs that use select() break above 1024.
   if (limits.nofile === undefined) lines.push(`ulimit -S -n ${Math.min(1024, host.hardNofile)}`)

@@ -14,7 +14,7 @@ import { launchText, quote } from './launch-chain.ts'
 import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
-import { bootId, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
+import { bootId, inheritedDescriptors, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
 import { type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
@@ -106,6 +106,8 @@ class PosixRuntime implements ProcessRuntime {
     const { dataDir, cgroups, logRetention = LOG_RETENTION } = this.#options
     const [clock, log, dir, signal] = [this.#clock, this.#log, this.#dir, this.#stopped.signal]
     const host = findTools()
+    const inherited = inheritedDescriptors()
+    if (inherited.length > 0) log.warn({ inherited }, 'The server was started with open descriptors, which every program inherits')
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     dir.prepare()
     const ids = dir.instances()

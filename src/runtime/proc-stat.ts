@@ -104,6 +104,17 @@ export async function readPidFile(path: string): Promise<number | undefined> {
   return match === null ? undefined : Number(match[1])
 }
 
+/** Descriptors that this process was started with and that pass on to each of its children: whoever started it left them open. */
+export function inheritedDescriptors(): readonly number[] {
+  const CLOSE_ON_EXEC = 0o2000000
+  return readdirSync('/proc/self/fdinfo')
+    .map(Number)
+    .filter((fd) => {
+      const flags = fd > 2 ? /^flags:\s*([0-7]+)$/m.exec(readSmall(`/proc/self/fdinfo/${fd}`) ?? '')?.[1] : undefined
+      return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
+    })
+}
+
 /** Names this boot of the machine. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
