@@ -8,6 +8,8 @@ export const NO_SUCH_METHOD = 'the server does not allow this method on the requ
 /** Largest body that a request may have: what Kubernetes accepts. */
 export const BODY_LIMIT: number = 3 * 1024 * 1024
 
+const MAX_QUOTED = 300
+
 /** What HTTP itself found wrong, by status code. */
 const REASONS: Readonly<Record<number, StatusReason>> = {
   401: 'Unauthorized',
@@ -29,7 +31,9 @@ export function statusOf(err: unknown, log: Logger): Status {
   const code = httpCodeOf(err)
   if (code === 413) return apiError('RequestEntityTooLarge', `limit is ${BODY_LIMIT} bytes: the body of the request is larger`).status
   if (code !== undefined && code < 500) {
-    return { ...apiError(REASONS[code] ?? 'BadRequest', (err as Error).message).status, code }
+    const { message } = err as Error
+    // What comes from the framework may quote the whole address.
+    return statusOfCode(code, message.length > MAX_QUOTED ? `${message.slice(0, MAX_QUOTED)}…` : message)
   }
   log.error({ err }, 'Request failed')
   return apiError('InternalError', 'Internal error occurred: the log of the server tells more').status

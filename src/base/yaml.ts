@@ -1,4 +1,4 @@
-import { type Document, isMap, isPair, isScalar, isSeq, LineCounter, type Node, parseAllDocuments, stringify } from 'yaml'
+import { Composer, type CST, type Document, isMap, isPair, isScalar, isSeq, Lexer, LineCounter, type Node, Parser, stringify } from 'yaml'
 
 export interface YamlPosition {
   /** Both start at 1. */
@@ -25,7 +25,7 @@ export interface YamlDuplicate {
 }
 
 export interface YamlDocument {
-  /** Plain data; undefined for a document without content. A key such as `__proto__` is an ordinary key of it. */
+  /** Plain data; undefined for a document without content, or with nothing but null. A key such as `__proto__` is an ordinary key of it. */
   readonly value: unknown
   readonly position: YamlPosition
   readonly duplicates: readonly YamlDuplicate[]
@@ -45,9 +45,9 @@ export function parseYaml(text: string): readonly YamlDocument[] {
     const [error] = document.errors
     if (error !== undefined) throw new YamlError(firstLine(error.message), at(error.pos[0]))
     const duplicates: YamlDuplicate[] = []
-    findDuplicates(document.contents, '', at, duplicates, 0)
+    findDuplicates(document.contents, '', at, duplicates)
     return {
-      value: document.contents === null ? undefined : toPlain(document, at),
+      value: toPlain(document, at) ?? undefined,
       position: at(document.contents?.range?.[0] ?? document.range?.[0] ?? 0),
       duplicates,
       positionOf: (path) => at(offsetOf(document.contents, path)),
@@ -60,15 +60,26 @@ export function stringifyYaml(value: unknown): string {
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false })
 }
 
-function parseSafely(text: string, lines: LineCounter): Document[] {
-  try {
-    const documents = parseAllDocuments(text, { lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false })
-    return Array.isArray(documents) ? documents : []
-  } catch (err) {
-    // The parser is recursive; what overflows the stack here is hostile, not a manifest.
-    if (err instanceof RangeError) throw new YamlError('nested too deeply', { line: 1, column: 1 }, { cause: err })
-    throw err
+/**
+ * Token by token, to stop at what is nested too deeply: composing is recursive, and a stack that overflows inside a
+ * regular expression ends the whole of Node.
+ */
+function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
+  const parser = new Parser(lines.addNewLine)
+  lines.addNewLine(0)
+  let offset = 0
+  for (const lexeme of new Lexer().lex(text)) {
+    yield* parser.next(lexeme)
+    offset += lexeme.length
+    // Each level is a map or sequence on the parser's stack, under the document.
+    if (parser.stack.length > MAX_DEPTH) throw new YamlError(`nested more than ${MAX_DEPTH} levels deep`, positionAt(lines, offset))
   }
+  yield* parser.end()
+}
+
+function parseSafely(text: string, lines: LineCounter): readonly Document.Parsed[] {
+  const composer = new Composer({ lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false })
+  return [...composer.compose(tokensOf(text, lines))]
 }
 
 function toPlain(document: Document, at: (offset: number) => YamlPosition): unknown {
@@ -82,10 +93,9 @@ function toPlain(document: Document, at: (offset: number) => YamlPosition): unkn
   }
 }
 
-function findDuplicates(node: unknown, path: string, at: (offset: number) => YamlPosition, found: YamlDuplicate[], depth: number): void {
-  if (depth > MAX_DEPTH) throw new YamlError(`nested more than ${MAX_DEPTH} levels deep`, at((node as Node | null)?.range?.[0] ?? 0))
+function findDuplicates(node: unknown, path: string, at: (offset: number) => YamlPosition, found: YamlDuplicate[]): void {
   if (isSeq(node)) {
-    for (const [index, item] of node.items.entries()) findDuplicates(item, `${path}[${index}]`, at, found, depth + 1)
+    for (const [index, item] of node.items.entries()) findDuplicates(item, `${path}[${index}]`, at, found)
   } else if (isMap(node)) {
     const seen = new Set<string>()
     for (const pair of node.items) {
@@ -93,7 +103,7 @@ function findDuplicates(node: unknown, path: string, at: (offset: number) => Yam
       const child = path === '' ? key : `${path}.${key}`
       if (seen.has(key) && key !== '<<') found.push({ path: child, position: at((pair.key as Node | null)?.range?.[0] ?? 0) })
       seen.add(key)
-      findDuplicates(pair.value, child, at, found, depth + 1)
+      findDuplicates(pair.value, child, at, found)
     }
   }
 }
