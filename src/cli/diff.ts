@@ -1,5 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { isJsonObject, type JsonObject, sortKeys } from '../base/json.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import { placeManifests } from '../manifest/apply.ts'
 import { diffManifest, findRestarts, type ManifestDiff } from '../manifest/diff.ts'
@@ -79,10 +79,10 @@ function textOf(object: ApiObject | undefined, other: ApiObject | undefined, sid
   } = object.metadata
   const { status: _status, ...rest } = object as ApiObject & { readonly status?: unknown }
   const shown: JsonObject = { ...rest, metadata }
-  if (object.kind !== 'Secret') return stringifyYaml(shown)
+  if (object.kind !== 'Secret') return stringifyYaml(sortKeys(shown))
   const others = other as JsonObject | undefined
   const hidden = ['data', 'stringData'].filter((key) => isJsonObject(shown[key])).map((key) => [key, hide(shown[key], others?.[key], side)])
-  return stringifyYaml({ ...shown, ...Object.fromEntries(hidden) })
+  return stringifyYaml(sortKeys({ ...shown, ...Object.fromEntries(hidden) }))
 }
 
 function hide(values: unknown, others: unknown, side: string): unknown {

@@ -35,5 +35,7 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   label: { group: 'Objects', summary: 'Set or remove labels', load: () => import('./label.ts') },
   annotate: { group: 'Objects', summary: 'Set or remove annotations', load: () => import('./annotate.ts') },
   scale: { group: 'Objects', summary: 'Set the number of Instances', load: () => import('./scale.ts') },
+  edit: { group: 'Objects', summary: 'Change an object in your editor', load: () => import('./edit.ts') },
+  wait: { group: 'Objects', summary: 'Wait for a condition, a value, creation or deletion', load: () => import('./wait.ts') },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
 }
