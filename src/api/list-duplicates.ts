@@ -29,3 +29,22 @@ export function findDuplicates(schema: JsonSchema, value: unknown, path: Path, o
 function isScalar(schema: JsonSchema): boolean {
   return schema.type !== 'object' && schema.type !== 'array'
 }
+
+/** Keys that items of lists with keys must have and don't, unless the schema has a default for them. */
+export function findKeyless(schema: JsonSchema, value: unknown, path: Path, onMissing: (path: Path) => void): void {
+  if (Array.isArray(value)) {
+    const keys = schema['x-kubernetes-list-type'] === 'map' ? (schema['x-kubernetes-list-map-keys'] ?? []) : []
+    value.forEach((item: unknown, index) => {
+      for (const key of keys) {
+        const missing = !isJsonObject(item) || (item[key] ?? null) === null
+        if (missing && schema.items?.properties?.[key]?.default === undefined) onMissing([...path, index, key])
+      }
+      if (schema.items !== undefined && !isScalar(schema.items)) findKeyless(schema.items, item, [...path, index], onMissing)
+    })
+  } else if (isJsonObject(value)) {
+    for (const name of Object.keys(value)) {
+      const field = schemaOfField(schema, name)
+      if (field !== undefined && !isScalar(field)) findKeyless(field, value[name], [...path, name], onMissing)
+    }
+  }
+}

@@ -1,0 +1,520 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { ApiObject } from '../../../src/api/object.ts'
+import { definitionOf } from '../../../src/api/scheme.ts'
+import { ApiError } from '../../../src/api/status.ts'
+import { decodeObject } from '../../../src/api/validate.ts'
+import { deepFreeze } from '../../../src/base/json.ts'
+import { applyConfiguration, trackUpdate } from '../../../src/registry/apply.ts'
+
+type Fields = { readonly [name: string]: unknown }
+type Subresource = 'status' | 'scale'
+
+/** A store of one object that does what a registry does around the functions under test. */
+class Bench {
+  live: ApiObject | undefined
+  #second = 0
+
+  constructor(kind: 'Process' | 'ConfigMap' = 'Process') {
+    this.definition = definitionOf(kind)
+  }
+
+  readonly definition: ReturnType<typeof definitionOf>
+
+  get now(): string {
+    return `2025-01-01T00:00:${String(this.#second++).padStart(2, '0')}.123Z`
+  }
+
+  apply(manager: string, body: Fields, options: { force?: boolean; subresource?: Subresource } = {}): ApiObject {
+    const next = applyConfiguration({
+      definition: this.definition,
+      live: this.live,
+      config: this.#config(body),
+      manager,
+      force: options.force ?? false,
+      now: this.now,
+      ...(options.subresource === undefined ? {} : { subresource: options.subresource }),
+    })
+    return this.#store(next)
+  }
+
+  /** Replaces what is named; undefined takes it away. */
+  update(manager: string, body: Fields, subresource?: Subresource): ApiObject {
+    const { metadata = {}, ...rest } = body as { metadata?: Fields }
+    const merged = { ...this.#config({}), ...this.live, ...rest, metadata: { name: 'web', ...this.live?.metadata, ...metadata } }
+    const { object, causes } = decodeObject(this.definition, merged, { fieldValidation: 'Strict' })
+    assert.deepEqual(causes, [])
+    return this.#store(
+      trackUpdate({
+        definition: this.definition,
+        live: this.live,
+        result: object as unknown as ApiObject,
+        manager,
+        now: this.now,
+        ...(subresource === undefined ? {} : { subresource }),
+      }),
+    )
+  }
+
+  /** `manager/operation[/subresource]` with the FieldsV1 of each owner. */
+  get owners(): Fields {
+    return Object.fromEntries(
+      (this.live?.metadata.managedFields ?? []).map(({ manager, operation, subresource, fieldsV1 }) => [
+        [manager, operation, subresource].filter((part) => part !== undefined).join('/'),
+        fieldsV1,
+      ]),
+    )
+  }
+
+  get spec(): Fields {
+    return (this.live as unknown as { spec: Fields }).spec
+  }
+
+  #config(body: Fields): Fields {
+    const { metadata = {}, ...rest } = body as { metadata?: Fields }
+    return deepFreeze({
+      apiVersion: this.definition.apiVersion,
+      kind: this.definition.kind,
+      metadata: { name: 'web', ...metadata },
+      ...rest,
+    })
+  }
+
+  #store(next: ApiObject): ApiObject {
+    this.live = deepFreeze(next)
+    return next
+  }
+}
+
+function conflictOf(run: () => unknown): ApiError {
+  try {
+    run()
+  } catch (err) {
+    if (err instanceof ApiError) return err
+    throw err
+  }
+  throw new Error('no conflict')
+}
+
+const member = {}
+
+describe('applyConfiguration', () => {
+  it('creates an object with its defaults, of which the applier owns what it said', () => {
+    const bench = new Bench()
+    bench.apply('a', {
+      metadata: { labels: { app: 'web' } },
+      spec: { command: ['sleep', '1'], env: [{ name: 'A', value: 'x' }], rlimits: { nofile: 5 } },
+    })
+    assert.equal(bench.spec.replicas, 1)
+    assert.deepEqual(bench.live?.metadata.managedFields, [
+      {
+        manager: 'a',
+        operation: 'Apply',
+        apiVersion: 'pmk.dev/v1',
+        time: '2025-01-01T00:00:00Z',
+        fieldsType: 'FieldsV1',
+        fieldsV1: {
+          'f:metadata': { 'f:labels': { 'f:app': {} } },
+          'f:spec': {
+            'f:command': {},
+            'f:env': { 'k:{"name":"A"}': { '.': {}, 'f:name': {}, 'f:value': {} } },
+            'f:rlimits': { 'f:nofile': {} },
+          },
+        },
+      },
+    ])
+  })
+
+  it('changes nothing when the same is applied again', () => {
+    const bench = new Bench()
+    const body = {
+      spec: {
+        command: ['a'],
+        stopSteps: [{ signal: 'TERM' }],
+        dependsOn: [{ name: 'db' }],
+        env: [{ name: 'B', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }],
+      },
+    }
+    const first = bench.apply('a', body)
+    assert.equal(bench.apply('a', body), first)
+  })
+
+  it('takes null for unset', () => {
+    const bench = new Bench()
+    const body = { spec: { command: ['a'], nice: null, replicas: null, stopSteps: [{ signal: 'TERM', wait: null }] } }
+    const first = bench.apply('a', body)
+    assert.deepEqual(['nice' in bench.spec, bench.spec.replicas], [false, 1])
+    assert.equal(bench.apply('a', body), first)
+  })
+
+  it('keeps what others own and removes what only it owned', () => {
+    const bench = new Bench()
+    bench.apply('a', {
+      spec: {
+        command: ['a'],
+        nice: 5,
+        env: [
+          { name: 'A', value: '1' },
+          { name: 'B', value: '1' },
+        ],
+      },
+    })
+    bench.apply('b', { spec: { args: ['x'], env: [{ name: 'C', value: '1' }] } })
+    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'B', value: '2' }] } })
+    assert.equal('nice' in bench.spec, false)
+    assert.deepEqual(bench.spec.args, ['x'])
+    assert.deepEqual(bench.spec.env, [
+      { name: 'B', value: '2' },
+      { name: 'C', value: '1' },
+    ])
+  })
+
+  it('gives a field back to its default when its only owner drops it', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], replicas: 3, securityContext: { runAsUser: 'www' } } })
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.equal(bench.spec.replicas, 1)
+    assert.equal('securityContext' in bench.spec, false, 'the defaults inside go with it')
+    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } } })
+  })
+
+  it('removes an item with its defaults when its only owner drops it', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'db' }, { name: 'mq' }] } })
+    bench.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'mq' }] } })
+    assert.deepEqual(bench.spec.dependsOn, [{ name: 'mq', kind: 'Process', condition: 'Ready', onRestart: 'Ignore' }])
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.equal('dependsOn' in bench.spec, false)
+  })
+
+  it('shares a field on which two agree, until the last one drops it', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], nice: 5 } })
+    bench.apply('b', { spec: { nice: 5 } })
+    assert.deepEqual(bench.owners['b/Apply'], { 'f:spec': { 'f:nice': {} } })
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.equal(bench.spec.nice, 5)
+    bench.apply('b', { metadata: { labels: { b: 'x' } } })
+    assert.equal('nice' in bench.spec, false)
+  })
+
+  it('refuses to change what others own, byte for byte as Kubernetes does', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    bench.update('edit "x"', { spec: { ...bench.spec, nice: 1 } })
+    bench.update('agent', { status: { replicas: 1 } }, 'status')
+    const one = conflictOf(() => bench.apply('b', { spec: { command: ['b'] } })).status
+    assert.deepEqual(one, {
+      kind: 'Status',
+      apiVersion: 'v1',
+      metadata: {},
+      status: 'Failure',
+      message: 'Apply failed with 1 conflict: conflict with "a": .spec.command',
+      reason: 'Conflict',
+      code: 409,
+      details: { causes: [{ reason: 'FieldManagerConflict', message: 'conflict with "a"', field: '.spec.command' }] },
+    })
+    const more = conflictOf(() => bench.apply('b', { spec: { command: ['b'], nice: 2, env: [{ name: 'A', value: '2' }] } })).status
+    assert.equal(
+      more.message,
+      'Apply failed with 3 conflicts: conflicts with "a":\n- .spec.command\n- .spec.env[name="A"].value\nconflicts with "edit \\"x\\"" using pmk.dev/v1 at 2025-01-01T00:00:01Z:\n- .spec.nice',
+    )
+    assert.deepEqual(more.details?.causes?.at(-1), {
+      reason: 'FieldManagerConflict',
+      message: 'conflict with "edit \\"x\\"" using pmk.dev/v1 at 2025-01-01T00:00:01Z',
+      field: '.spec.nice',
+    })
+    const status = conflictOf(() => bench.apply('b', { status: { replicas: 2 } }, { subresource: 'status' })).status
+    assert.equal(
+      status.message,
+      'Apply failed with 1 conflict: conflict with "agent" with subresource "status" using pmk.dev/v1 at 2025-01-01T00:00:02Z: .status.replicas',
+    )
+  })
+
+  it('takes over with force, and the others lose just that', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], nice: 1 } })
+    bench.apply('b', { spec: { nice: 2 } }, { force: true })
+    assert.equal(bench.spec.nice, 2)
+    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } }, 'b/Apply': { 'f:spec': { 'f:nice': {} } } })
+  })
+
+  it('conflicts with what an update has taken over, and with force takes it back', () => {
+    const bench = new Bench()
+    const body = { spec: { command: ['a'], nice: 1 } }
+    bench.apply('a', body)
+    bench.update('edit', { spec: { ...bench.spec, nice: 9 } })
+    assert.deepEqual(bench.owners['a/Apply'], { 'f:spec': { 'f:command': {} } })
+    assert.equal(conflictOf(() => bench.apply('a', body)).status.reason, 'Conflict')
+    bench.apply('a', body, { force: true })
+    assert.equal(bench.spec.nice, 1)
+    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:nice': {} } } })
+  })
+
+  it('keeps an item in which somebody else owns something, with its key', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    bench.update('edit', { spec: { ...bench.spec, env: [{ name: 'A', value: '2' }] } })
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.deepEqual(bench.spec.env, [{ name: 'A', value: '2' }])
+  })
+
+  it('keeps entries of maps and sets that others own', () => {
+    const bench = new Bench()
+    bench.apply('a', { metadata: { labels: { a: '1' }, finalizers: ['x/a'] }, spec: { command: ['a'] } })
+    bench.apply('b', { metadata: { labels: { b: '1' }, finalizers: ['x/b'] } })
+    assert.deepEqual(bench.owners['b/Apply'], { 'f:metadata': { 'f:finalizers': { 'v:"x/b"': member }, 'f:labels': { 'f:b': member } } })
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.deepEqual([bench.live?.metadata.labels, bench.live?.metadata.finalizers], [{ b: '1' }, ['x/b']])
+    bench.apply('b', { spec: { nice: 1 } })
+    assert.deepEqual(['labels' in (bench.live?.metadata ?? {}), 'finalizers' in (bench.live?.metadata ?? {})], [false, false])
+  })
+
+  it('puts items in the order of the configuration and leaves others where they are', () => {
+    const bench = new Bench()
+    const names = (): unknown => (bench.spec.env as { name: string }[]).map(({ name }) => name).join('')
+    const env = (text: string): Fields => ({ spec: { command: ['a'], env: [...text].map((name) => ({ name })) } })
+    bench.apply('a', env('BD'))
+    bench.apply('b', { spec: { env: [...'XBYDZ'].map((name) => ({ name })) } })
+    assert.equal(names(), 'XBYDZ')
+    bench.apply('a', env('DEB'))
+    assert.equal(names(), 'XYDZEB')
+    bench.apply('a', env('AD'))
+    assert.equal(names(), 'XYADZB', 'B is shared with b, who still says it')
+  })
+
+  it('treats an atomic list as one value', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a', 'b'] } })
+    assert.match(conflictOf(() => bench.apply('b', { spec: { command: ['a'] } })).message, /: \.spec\.command$/)
+    bench.apply('b', { spec: { command: ['a'] } }, { force: true })
+    assert.deepEqual(bench.spec.command, ['a'])
+  })
+
+  it('changes the type of a value that has alternatives', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: 5 } } })
+    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: { soft: 5, hard: 'unlimited' } } } })
+    assert.deepEqual(bench.spec.rlimits, { nofile: { soft: 5, hard: 'unlimited' } })
+    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: 'unlimited' } } })
+    assert.deepEqual(bench.spec.rlimits, { nofile: 'unlimited' })
+    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:rlimits': { 'f:nofile': {} } } } })
+  })
+
+  it('gives everything that was there before owners were kept to before-first-apply', () => {
+    const bench = new Bench()
+    bench.update('edit', { spec: { command: ['a'] } })
+    bench.update('edit', { metadata: { managedFields: [{}] } })
+    assert.equal(bench.live?.metadata.managedFields, undefined)
+    bench.update('edit', { spec: { ...bench.spec, nice: 1 } })
+    assert.equal(bench.live?.metadata.managedFields, undefined, 'nobody is tracked until then')
+    assert.match(
+      conflictOf(() => bench.apply('b', { spec: { nice: 2 } })).message,
+      /^Apply failed with 1 conflict: conflict with "before-first-apply" using pmk.dev\/v1 at [^ ]*: \.spec\.nice$/,
+    )
+    bench.apply('b', { spec: { nice: 1 } })
+    assert.deepEqual(Object.keys(bench.owners), ['b/Apply', 'before-first-apply/Update'])
+  })
+
+  it('owns the status through /status only, and there nothing else', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'] }, status: { replicas: 7 } })
+    assert.equal('status' in (bench.live ?? {}), false)
+    const condition = { type: 'Ready', status: 'True' }
+    bench.apply(
+      'c',
+      { metadata: { labels: { x: 'y' } }, spec: { nice: 3 }, status: { conditions: [condition] } },
+      { subresource: 'status' },
+    )
+    assert.equal('nice' in bench.spec, false)
+    assert.equal(bench.live?.metadata.labels, undefined)
+    assert.deepEqual(bench.owners['c/Apply/status'], {
+      'f:status': { 'f:conditions': { 'k:{"type":"Ready"}': { '.': {}, 'f:status': {}, 'f:type': {} } } },
+    })
+    bench.apply('c', { spec: { nice: 1 } })
+    assert.deepEqual(Object.keys(bench.owners).sort(), ['a/Apply', 'c/Apply', 'c/Apply/status'])
+    assert.deepEqual((bench.live as unknown as { status: unknown }).status, { conditions: [condition] })
+  })
+
+  it('owns all of a kind without a status of its own', () => {
+    const bench = new Bench('ConfigMap')
+    bench.apply('a', { data: { x: '1' } })
+    bench.apply('b', { data: { y: '2' } })
+    bench.apply('a', { data: { z: '3' } })
+    assert.deepEqual((bench.live as unknown as { data: unknown }).data, { y: '2', z: '3' })
+  })
+
+  it('refuses managedFields, items that are there twice, and items without their keys', () => {
+    const bench = new Bench()
+    assert.equal(conflictOf(() => bench.apply('a', { metadata: { managedFields: [{ manager: 'x' }] } })).status.code, 400)
+    const invalid = (spec: Fields): unknown => conflictOf(() => bench.apply('a', { spec })).message
+    assert.equal(
+      invalid({ env: [{ name: 'A' }, { name: 'A' }] }),
+      'Process.pmk.dev "web" is invalid: spec.env[1].name: Duplicate value: "A"',
+    )
+    assert.equal(invalid({ env: [{ value: 'A' }] }), 'Process.pmk.dev "web" is invalid: spec.env[0].name: Required value')
+  })
+
+  it('vanishes as an owner when it says nothing', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'] } })
+    bench.apply('b', { spec: { nice: 1 } })
+    bench.apply('b', {})
+    assert.deepEqual(Object.keys(bench.owners), ['a/Apply'])
+  })
+
+  it('never alters the live object or the configuration', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    const before = JSON.stringify(bench.live)
+    const live = bench.live
+    bench.apply('a', { spec: { command: ['b'] } })
+    assert.equal(JSON.stringify(live), before)
+  })
+})
+
+describe('applyConfiguration for kubectl', () => {
+  const LAST = 'kubectl.kubernetes.io/last-applied-configuration'
+  const manifest = (spec: Fields): Fields => ({ apiVersion: 'pmk.dev/v1', kind: 'Process', metadata: { name: 'web' }, spec })
+  const clientSide = (spec: Fields): Bench => {
+    const bench = new Bench()
+    bench.update('kubectl-client-side-apply', { metadata: { annotations: { [LAST]: JSON.stringify(manifest(spec)) } }, spec })
+    return bench
+  }
+
+  it('takes over from a client-side apply and keeps its annotation true', () => {
+    const bench = clientSide({ command: ['a'], nice: 1, stopSteps: [{ signal: 'TERM' }] })
+    bench.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } })
+    assert.deepEqual(bench.spec.command, ['b'])
+    const annotation = bench.live?.metadata.annotations?.[LAST] ?? ''
+    assert.deepEqual(JSON.parse(annotation), manifest({ command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] }))
+    assert.equal(bench.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } }), bench.live)
+  })
+
+  it('conflicts about fields that somebody changed since', () => {
+    const bench = clientSide({ command: ['a'], nice: 1 })
+    bench.update('edit', { spec: { ...bench.spec, nice: 5 } })
+    assert.match(
+      conflictOf(() => bench.apply('kubectl', { spec: { command: ['b'], nice: 2 } })).message,
+      /1 conflict: conflict with "edit".*: \.spec\.nice$/,
+    )
+  })
+
+  it('forgives no other manager', () => {
+    const bench = clientSide({ command: ['a'] })
+    assert.match(conflictOf(() => bench.apply('flux', { spec: { command: ['b'] } })).message, /"kubectl-client-side-apply"/)
+  })
+
+  it('is not impressed by an annotation that is no object', () => {
+    const bench = clientSide({ command: ['a'] })
+    bench.update('edit', { metadata: { annotations: { [LAST]: '{' } } })
+    assert.equal(conflictOf(() => bench.apply('kubectl', { spec: { command: ['b'] } })).status.reason, 'Conflict')
+  })
+})
+
+describe('trackUpdate', () => {
+  it('gives the creator all that it sent, defaults included, but not what the server sets', () => {
+    const bench = new Bench('ConfigMap')
+    bench.update('kubectl-create', { metadata: { labels: { a: 'b' }, uid: 'u', finalizers: ['x/y'] }, data: { k: 'v' } })
+    assert.deepEqual(bench.live?.metadata.managedFields, [
+      {
+        manager: 'kubectl-create',
+        operation: 'Update',
+        apiVersion: 'v1',
+        time: '2025-01-01T00:00:00Z',
+        fieldsType: 'FieldsV1',
+        fieldsV1: {
+          'f:data': { '.': {}, 'f:k': {} },
+          'f:metadata': { 'f:finalizers': { '.': {}, 'v:"x/y"': {} }, 'f:labels': { '.': {}, 'f:a': {} } },
+        },
+      },
+    ])
+  })
+
+  it('takes over what it changes, and what it removes belongs to nobody', () => {
+    const bench = new Bench('ConfigMap')
+    bench.update('a', { data: { x: '1', y: '1', z: '1' } })
+    bench.update('b', { data: { x: '1', y: '2' } })
+    assert.deepEqual(bench.owners, { 'a/Update': { 'f:data': { '.': {}, 'f:x': {} } }, 'b/Update': { 'f:data': { 'f:y': {} } } })
+  })
+
+  it('changes the time of an entry only when its manager wrote something', () => {
+    const bench = new Bench('ConfigMap')
+    const times = (): unknown[] =>
+      (bench.live?.metadata.managedFields ?? []).map(({ manager, time }) => `${manager} ${time?.slice(17, 19)}`)
+    bench.update('a', { data: { x: '1', y: '1' } })
+    bench.update('b', { data: { x: '1', y: '2' } })
+    assert.deepEqual(times(), ['a 00', 'b 01'])
+    const before = bench.live?.metadata.managedFields
+    bench.update('b', { data: { x: '1', y: '2' } })
+    assert.equal(bench.live?.metadata.managedFields, before, 'the very same list')
+    bench.update('b', { data: { x: '1', y: '3' } })
+    assert.deepEqual(times(), ['a 00', 'b 03'])
+  })
+
+  it('tells the status from the rest', () => {
+    const bench = new Bench()
+    bench.update('a', { spec: { command: ['a'] } })
+    bench.update('agent', { status: { replicas: 1 } }, 'status')
+    bench.update('agent', { metadata: { labels: { a: 'b' } } })
+    assert.deepEqual(bench.owners['agent/Update/status'], { 'f:status': { '.': {}, 'f:replicas': {} } })
+    assert.deepEqual(bench.owners['agent/Update'], { 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } } })
+  })
+
+  it('moves the replicas to the one who scales', () => {
+    const bench = new Bench()
+    bench.apply('a', { spec: { command: ['a'], replicas: 1 } })
+    bench.update('hpa', { spec: { ...bench.spec, replicas: 5 } }, 'scale')
+    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } }, 'hpa/Update/scale': { 'f:spec': { 'f:replicas': {} } } })
+    bench.apply('a', { spec: { command: ['a'] } })
+    assert.equal(bench.spec.replicas, 5)
+  })
+
+  it('takes managedFields from the main endpoint as they are given, and only whole ones', () => {
+    const bench = new Bench('ConfigMap')
+    bench.update('a', { data: { x: '1' } })
+    const entry = { manager: 'm', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:data': { 'f:x': {} } } }
+    const stored = bench.live?.metadata.managedFields
+    for (const managedFields of [[], undefined, [{ ...entry, fieldsV1: { 'x:data': {} } }], [{ ...entry, operation: 'Guess' }]]) {
+      bench.update('b', { metadata: { managedFields } })
+      assert.deepEqual(bench.live?.metadata.managedFields, stored)
+    }
+    bench.update('b', { metadata: { managedFields: [entry] } })
+    assert.deepEqual(bench.live?.metadata.managedFields, [entry])
+    bench.update('b', { metadata: { managedFields: [{}] } })
+    assert.equal(bench.live?.metadata.managedFields, undefined)
+  })
+
+  it('does not let a subresource change managedFields', () => {
+    const bench = new Bench()
+    bench.update('a', { spec: { command: ['a'] } })
+    const stored = bench.live?.metadata.managedFields
+    bench.update('b', { metadata: { managedFields: [{}] } }, 'status')
+    assert.deepEqual(bench.live?.metadata.managedFields, stored)
+  })
+
+  it('merges the oldest of more than ten updaters', () => {
+    const bench = new Bench('ConfigMap')
+    const data: Record<string, string> = {}
+    for (let index = 0; index < 13; index++) {
+      data[`k${index}`] = 'v'
+      bench.update(`m${index}`, { data: { ...data } })
+    }
+    assert.deepEqual(
+      Object.keys(bench.owners),
+      ['ancient-changes', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9', 'm10', 'm11', 'm12'].map((manager) => `${manager}/Update`),
+    )
+    assert.deepEqual(bench.owners['ancient-changes/Update'], {
+      'f:data': { '.': {}, 'f:k0': {}, 'f:k1': {}, 'f:k2': {}, 'f:k3': {} },
+    })
+    assert.equal(bench.live?.metadata.managedFields?.[0]?.time, '2025-01-01T00:00:03Z')
+  })
+
+  it('sorts entries by operation, then time, then manager', () => {
+    const bench = new Bench('ConfigMap')
+    bench.update('u', { data: { a: '1' } })
+    bench.apply('z', { data: { b: '1' } })
+    bench.apply('y', { data: { c: '1' } })
+    assert.deepEqual(Object.keys(bench.owners), ['z/Apply', 'y/Apply', 'u/Update'])
+  })
+})
