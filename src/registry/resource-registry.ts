@@ -1,8 +1,6 @@
 import type { ApiObject } from '../api/object.ts'
-import { applyJsonPatch, applyMergePatch } from '../api/patch.ts'
 import { definitionOf, type ResourceDefinition } from '../api/scheme.ts'
-import { apiError, hasReason } from '../api/status.ts'
-import { applyStrategicMerge } from '../api/strategic-merge.ts'
+import { hasReason } from '../api/status.ts'
 import type { WatchEvent } from '../api/watch-event.ts'
 import type { Clock } from '../base/clock.ts'
 import { isJsonObject } from '../base/json.ts'
@@ -10,11 +8,13 @@ import { type Logger, silentLogger } from '../base/log.ts'
 import type { Patch, Ref } from '../client/client.ts'
 import type { Store } from '../storage/store.ts'
 import { admitCreate, admitStatus, admitUpdate, requireVersion, type Sent } from './admission.ts'
+import { type Applied, admitApply } from './apply-admission.ts'
 import { Codec } from './codec.ts'
 import { deletionOf } from './deletion.ts'
-import { alreadyExists } from './errors.ts'
+import { alreadyExists, notFound } from './errors.ts'
 import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
 import { trackChange, trackCreate } from './ownership.ts'
+import { type OrdinaryPatch, patched } from './patched.ts'
 import { Reader } from './reader.ts'
 import type {
   Body,
@@ -28,7 +28,7 @@ import type {
   WatchQuery,
   WriteContext,
 } from './registry.ts'
-import { admitScale, scaleOf } from './scale.ts'
+import { admitScale, configurationOfScale, scaleOf } from './scale.ts'
 import { watch } from './watch.ts'
 import { Writer } from './writer.ts'
 
@@ -109,6 +109,9 @@ class ResourceRegistry implements Registry {
     context: WriteContext,
     subresource?: 'status',
   ): Promise<{ readonly object: ApiObject; readonly created: boolean }> {
+    if (patch.type === 'apply') {
+      return this.#apply({ definition, ref, value: patch.value, force: patch.force === true, duplicates, subresource }, context)
+    }
     const admit = subresource === 'status' ? admitStatus : admitUpdate
     const object = await this.#writer.change(definition, ref, context, (prev) => {
       const sent: Sent = { value: patched(definition, prev, patch), duplicates, source: 'patch' }
@@ -155,7 +158,13 @@ class ResourceRegistry implements Registry {
   }
 
   async patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, context: WriteContext): Promise<Scale> {
-    return this.#changeScale(definition, ref, context, (scale) => patched(definition, scale, patch))
+    if (patch.type === 'apply') {
+      const value = configurationOfScale(definition, patch.value)
+      const applied = { definition, ref, value, force: patch.force === true, duplicates: [], subresource: 'scale' } as const
+      return scaleOf(definition, (await this.#apply(applied, context)).object)
+    }
+    const ordinary: OrdinaryPatch = patch
+    return this.#changeScale(definition, ref, context, (scale) => patched(definition, scale, ordinary))
   }
 
   async ensureDefaultNamespace(): Promise<void> {
@@ -173,29 +182,32 @@ class ResourceRegistry implements Registry {
     }
   }
 
+  async #apply(applied: Applied, context: WriteContext): Promise<{ readonly object: ApiObject; readonly created: boolean }> {
+    const { definition, ref, subresource } = applied
+    return this.#writer.repeatAlways(definition, ref, async (current) => {
+      // A subresource is part of something that is there.
+      if (current === undefined && subresource !== undefined) throw notFound(definition, ref.name)
+      const next = admitApply(applied, current?.object, context, this.#clock)
+      if (current !== undefined) {
+        const stored = await this.#writer.tryReplace(definition, current, next, context)
+        return stored === undefined ? undefined : { object: stored, created: false }
+      }
+      try {
+        return { object: await this.#writer.insert(definition, next, context), created: true }
+      } catch (err) {
+        // Somebody else made it just now, so it is there to be changed.
+        if (!hasReason(err, 'AlreadyExists')) throw err
+        return undefined
+      }
+    })
+  }
+
   async #changeScale(definition: ResourceDefinition, ref: Ref, context: WriteContext, change: (scale: Scale) => unknown): Promise<Scale> {
     const object = await this.#writer.change(definition, ref, context, (prev) => {
       const next = admitScale(definition, prev, change(scaleOf(definition, prev)), context)
       return trackChange(definition, prev, next, context, this.#clock, 'scale')
     })
     return scaleOf(definition, object)
-  }
-}
-
-function patched(
-  definition: ResourceDefinition,
-  target: unknown,
-  patch: Patch | { readonly type: 'strategic'; readonly value: unknown },
-): unknown {
-  switch (patch.type) {
-    case 'json':
-      return applyJsonPatch(target, patch.operations)
-    case 'merge':
-      return applyMergePatch(target, patch.value)
-    case 'strategic':
-      return applyStrategicMerge(definition.schema, target, patch.value)
-    case 'apply':
-      throw apiError('UnsupportedMediaType', 'server-side apply is not supported here; send a merge patch')
   }
 }
 

@@ -2,7 +2,7 @@ import { invalidField, invalidObject, requiredField } from '../api/field-errors.
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition, ScalePaths } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { admitUpdate, checkIdentity } from './admission.ts'
 import { badRequest } from './errors.ts'
 import type { Scale, WriteContext } from './registry.ts'
@@ -29,11 +29,9 @@ export function scaleOf(definition: ResourceDefinition, object: ApiObject): Scal
 /** The object that a written Scale makes of `prev`. Throws what is wrong with the Scale. */
 export function admitScale(definition: ResourceDefinition, prev: ApiObject, scale: unknown, context: WriteContext): ApiObject {
   const paths = pathsOf(definition)
-  if (!isJsonObject(scale) || (scale.kind ?? 'Scale') !== 'Scale' || (scale.apiVersion ?? 'autoscaling/v1') !== 'autoscaling/v1') {
-    throw badRequest('the body must be a Scale of autoscaling/v1')
-  }
-  checkIdentity(definition, scale.metadata, prev)
-  const replicas = isJsonObject(scale.spec) ? scale.spec.replicas : undefined
+  const { metadata, spec } = requireScale(scale)
+  checkIdentity(definition, metadata, prev)
+  const replicas = isJsonObject(spec) ? spec.replicas : undefined
   const refuse = (cause: ReturnType<typeof invalidField>): Error => invalidObject(SCALE, prev.metadata.name, [cause])
   if (replicas === undefined || replicas === null) throw refuse(requiredField('spec.replicas'))
   if (!Number.isSafeInteger(replicas)) throw refuse(invalidField('spec.replicas', replicas, 'must be an integer'))
@@ -41,6 +39,21 @@ export function admitScale(definition: ResourceDefinition, prev: ApiObject, scal
   if (valueAt(prev, paths.specReplicas) === replicas) return prev
   return admitUpdate(definition, prev, { value: withValueAt(prev, paths.specReplicas, replicas), duplicates: [], source: 'body' }, context)
 }
+
+/** An applied Scale as a configuration of the object itself, which is what its fields are owned as. */
+export function configurationOfScale(definition: ResourceDefinition, scale: unknown): unknown {
+  const { metadata, spec } = requireScale(scale)
+  const object = { apiVersion: definition.apiVersion, kind: definition.kind, metadata }
+  return withValueAt(object, pathsOf(definition).specReplicas, isJsonObject(spec) ? spec.replicas : undefined)
+}
+
+function requireScale(scale: unknown): JsonObject {
+  const isScale = isJsonObject(scale) && (scale.kind ?? 'Scale') === 'Scale' && (scale.apiVersion ?? SCALE_VERSION) === SCALE_VERSION
+  if (!isScale) throw badRequest(`the body must be a Scale of ${SCALE_VERSION}`)
+  return scale
+}
+
+const SCALE_VERSION = 'autoscaling/v1'
 
 function pathsOf(definition: ResourceDefinition): ScalePaths {
   if (definition.subresources.scale === undefined) throw apiError('NotFound', 'the server could not find the requested resource', {})

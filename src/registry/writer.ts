@@ -63,9 +63,17 @@ export class Writer {
 
   /** Tries until `attempt` has a result. Changes of one object take turns, so that only another server can come in between. */
   repeat<T>(definition: ResourceDefinition, ref: Ref, attempt: (current: Current) => Promise<T | undefined>): Promise<T> {
+    return this.repeatAlways(definition, ref, (current) => {
+      if (current === undefined) throw notFound(definition, ref.name)
+      return attempt(current)
+    })
+  }
+
+  /** Like repeat, also for an object that isn't there. */
+  repeatAlways<T>(definition: ResourceDefinition, ref: Ref, attempt: (current: Current | undefined) => Promise<T | undefined>): Promise<T> {
     return this.#turns.take(keyFor(definition, ref.namespace, ref.name), async () => {
       for (let tried = 0; tried < ATTEMPTS; tried++) {
-        const result = await attempt(await this.#reader.get(definition, ref))
+        const result = await attempt(await this.#reader.find(definition, ref))
         if (result !== undefined) return result
       }
       throw modified(definition, ref.name)
