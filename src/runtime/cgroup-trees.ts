@@ -35,6 +35,8 @@ export class CgroupTrees implements ProcessTrees {
       .filter(isLive)
   }
 
+  async remember(): Promise<void> {}
+
   async kill(root: TreeRoot): Promise<void> {
     const group = this.groupOf(root)
     const end = this.#clock.monotonic() + KILL_TIMEOUT

@@ -457,6 +457,8 @@ class PosixRuntime implements ProcessRuntime {
       if (entry.file !== undefined) await this.#refresh(entry)
       if (index % SLICE === SLICE - 1) await turn()
     }
+    const running = [...this.#instances.values()].filter((entry) => entry.run?.state === 'running')
+    await this.#parts.trees.remember(running.map((entry) => entry.root))
     this.#parts.logs.sweep()
   }
 }

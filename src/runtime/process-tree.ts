@@ -21,6 +21,8 @@ export interface TreeRoot {
 export interface ProcessTrees {
   /** Members alive, without the shim. */
   members(root: TreeRoot): Promise<readonly ProcessStat[]>
+  /** Looks at many trees at once, so that members are known when they cut what ties them to their tree. */
+  remember(roots: readonly TreeRoot[]): Promise<void>
   /** Kills until nothing is left but the shim; throws when that can't be had in time. */
   kill(root: TreeRoot): Promise<void>
   /** Takes the shim in before its first program, so that programs are born inside. */

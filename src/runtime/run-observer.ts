@@ -44,7 +44,8 @@ export class RunObserver {
     if (seen.state === 'running' || seen.state === 'ending') entry.main = seen.main
     if (seen.state === 'forked') entry.main = seen.first
     if (seen.state === 'ending') this.#continueShim(entry)
-    if (seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || file.pidFile !== undefined))) this.#follow(entry, file)
+    const isDaemon = entry.extra?.attempt === file.attempt && entry.extra.main !== undefined
+    if (seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || isDaemon))) this.#follow(entry, file)
     let leftovers = false
     if (seen.state === 'exited' && file.bootId === bootId) {
       entry.main ??= this.#options.dir.readPid(entry.id, file.attempt)
@@ -140,16 +141,17 @@ export class RunObserver {
   /** Reads the pid file and takes the process named there, if it is one of this run's tree. */
   async #findDaemon(entry: Instance, file: RunFile, since: Millis, first: ProcessIdentity): Promise<void> {
     const { trees, clock, log } = this.#options
+    const members = await trees.members({ ...entry.root, leader: first })
     const named = await readPidFile(file.pidFile ?? '')
     const stat = named === undefined ? undefined : readStat(named)
     if (stat !== undefined && isLive(stat) && stat.startTime >= first.startTime) {
-      const members = await trees.members({ ...entry.root, leader: first })
       if (members.some((member) => member.pid === stat.pid && member.startTime === stat.startTime)) {
         this.#saveExtra(entry, { attempt: file.attempt, main: { pid: stat.pid, startTime: stat.startTime } })
         return
       }
     }
-    if (clock.monotonic() - since < PID_FILE_TIMEOUT) return
+    // With nobody left there is nobody to write it.
+    if (members.length > 0 && clock.monotonic() - since < PID_FILE_TIMEOUT) return
     log.warn({ instance: entry.id, pidFile: file.pidFile }, 'The pid file names no process of this run')
     this.#saveExtra(entry, { attempt: file.attempt, end: { reason: 'Forked', at: clock.now(), monotonic: clock.monotonic() } })
   }

@@ -24,6 +24,15 @@ export class ScannedTrees implements ProcessTrees {
     return this.#select(root, await this.#sharedScan())
   }
 
+  async remember(roots: readonly TreeRoot[]): Promise<void> {
+    if (roots.length === 0) return
+    const all = await this.#sharedScan()
+    for (const root of roots) {
+      this.#select(root, all)
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+  }
+
   async kill(root: TreeRoot): Promise<void> {
     const end = this.#clock.monotonic() + KILL_TIMEOUT
     for (;;) {
