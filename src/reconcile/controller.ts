@@ -3,6 +3,7 @@ import { hasReason } from '../api/status.ts'
 import { aborted, isAbort, onAbort } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import { nextTurn } from '../base/turn.ts'
 import type { Change, Informer } from '../informer/informer.ts'
 import { PerKeyBackoff, type RateLimiter } from './rate-limiter.ts'
 import { type Reconciler, TerminalError } from './reconciler.ts'
@@ -96,6 +97,9 @@ export class Controller {
       const key = await this.#queue.take()
       if (key === undefined || signal.aborted) return
       await this.#reconcile(key, signal)
+      // Caches first catch up with what was just written, or the next look at the key would be at the past. It also keeps a
+      // thousand keys over an in-process client from holding up everything else.
+      await nextTurn()
       this.#queue.done(key)
     }
   }
