@@ -18,9 +18,14 @@ export async function sendText(
   warnings: readonly string[],
 ): Promise<void> {
   reply.code(answer.code)
-  if (answer.code !== 304) reply.header('content-type', answer.contentType)
   if (answer.headers !== undefined) reply.headers(answer.headers)
   if (warnings.length > 0) reply.header('warning', warningHeaders(warnings) as string[])
+  if (answer.code === 304) {
+    // No content and no word about its type or length: caches would take them for those of what they hold.
+    await reply.send()
+    return
+  }
+  reply.header('content-type', answer.contentType)
   if (answer.text.length < COMPRESS_FROM || !acceptsGzip(request.headers['accept-encoding'])) {
     await reply.send(answer.text)
     return
