@@ -1,0 +1,174 @@
+import assert from 'node:assert/strict'
+import { afterEach, beforeEach, describe, test } from 'node:test'
+import { StartError } from '../../../src/runtime/runtime.ts'
+import { AgentWorld } from '../../support/agent-world.ts'
+
+describe('an agent', () => {
+  let world: AgentWorld
+
+  beforeEach(async () => {
+    world = await AgentWorld.open()
+    await world.start()
+  })
+  afterEach(() => world.stop())
+
+  test('starts what is wanted and reports it', async () => {
+    await world.create()
+    assert.deepEqual(world.runtime.running(), ['default/web-0'])
+    const { status } = await world.get()
+    assert.equal(status?.phase, 'Running')
+    assert.equal(status?.reason, 'Running')
+    assert.equal(status?.ready, true)
+    assert.equal(status?.attempt, 1)
+    assert.equal(status?.restartCount, 0)
+    assert.equal(status?.revision, 'web-1')
+    assert.equal(status?.observedGeneration, 1)
+    assert.deepEqual(status?.command, ['/usr/bin/sleep'])
+    assert.deepEqual(
+      status?.conditions?.map(({ type, status: value }) => `${type}=${value}`),
+      ['Started=True', 'Ready=True'],
+    )
+  })
+
+  test('restarts a program that dies, at once for the first time and later with a wait', async () => {
+    await world.create()
+    await world.advance(20_000)
+    world.runtime.exit('web-0', { code: 3 })
+    await world.settle()
+    assert.equal(world.runtime.started.length, 2)
+    world.runtime.exit('web-0', { code: 4 })
+    await world.settle()
+    assert.equal(world.runtime.started.length, 2)
+    const waiting = (await world.get()).status
+    assert.equal(waiting?.reason, 'CrashLoopBackOff')
+    assert.ok(waiting?.nextStartAt !== undefined)
+    assert.equal(waiting?.lastTermination?.exitCode, 4)
+    await world.advance(300)
+    assert.equal(world.runtime.started.length, 3)
+    assert.equal((await world.get()).status?.restartCount, 2)
+  })
+
+  test('lets a deleted Instance go once nothing of it is left', async () => {
+    world.runtime.program('web-0', { diesAfter: 2_000 })
+    await world.create()
+    await world.delete()
+    assert.deepEqual(await world.names(), ['web-0'])
+    assert.equal((await world.get()).status?.phase, 'Stopping')
+    await world.advance(2_000)
+    assert.deepEqual(await world.names(), [])
+    assert.deepEqual(await world.runtime.list(), [])
+  })
+
+  test('kills a deleted Instance at once when it is given no grace', async () => {
+    world.runtime.program('web-0', { ignores: ['TERM'] })
+    await world.create()
+    await world.delete('web-0', 0)
+    assert.deepEqual(await world.names(), [])
+    assert.deepEqual(
+      world.runtime.signals.map(({ signal }) => signal),
+      ['KILL'],
+    )
+  })
+
+  test('that is restarted keeps the program running, and knows of a death meanwhile', async () => {
+    await world.create()
+    await world.create({ process: 'db' })
+    const before = world.runtime.runOf('web-0')
+    await world.stop()
+    world.runtime.exit('db-0', { code: 7 })
+    await world.start()
+    assert.equal(world.agent.ready(), true)
+    assert.deepEqual(world.runtime.runOf('web-0'), before)
+    assert.equal(world.runtime.started.length, 3)
+    assert.equal((await world.get('db-0')).status?.lastTermination?.exitCode, 7)
+    assert.equal((await world.get('db-0')).status?.restartCount, 1)
+    assert.equal((await world.get('web-0')).status?.restartCount, 0)
+  })
+
+  test('stops and forgets what the API no longer knows', async () => {
+    await world.create()
+    await world.stop()
+    await world.client.for('Instance').patch({ name: 'web-0' }, { type: 'merge', value: { metadata: { finalizers: [] } } })
+    await world.client.for('Instance').delete({ name: 'web-0' })
+    assert.deepEqual(world.runtime.running(), ['default/web-0'])
+    await world.start()
+    assert.deepEqual(await world.runtime.list(), [])
+  })
+
+  test('says what is wrong with a launch that can not work, and tries again', async () => {
+    world.runtime.failStart('web-0', new StartError('WorkingDirMissing', 'The directory /srv/shop does not exist'))
+    await world.create()
+    const { status } = await world.get()
+    assert.equal(status?.reason, 'StartError')
+    assert.equal(status?.message, 'The directory /srv/shop does not exist')
+    world.runtime.failStart('web-0', undefined)
+    await world.advance(1_000)
+    assert.equal((await world.get()).status?.phase, 'Running')
+    assert.equal((await world.get()).status?.restartCount, 0)
+  })
+
+  test('holds back what depends on something that is not ready, and stops it first', async () => {
+    await world.createProcess('db')
+    await world.createProcess('web')
+    await world.create({ template: { dependsOn: [{ name: 'db', kind: 'Process', condition: 'Ready', onRestart: 'Ignore' }] } })
+    assert.equal((await world.get()).status?.reason, 'Blocked')
+    assert.match((await world.get()).status?.message ?? '', /Process db is not ready/)
+    await world.create({ process: 'db' })
+    assert.deepEqual(world.runtime.running(), ['default/db-0', 'default/web-0'])
+    world.runtime.program('web-0', { diesAfter: 1_000 })
+    await world.patch({ spec: { desiredState: 'Stopped' } }, 'web-0')
+    await world.patch({ spec: { desiredState: 'Stopped' } }, 'db-0')
+    assert.deepEqual(
+      world.runtime.signals.map(({ run }) => run.startsWith(world.runtime.runOf('web-0')?.instance ?? '?')),
+      [true],
+    )
+    await world.advance(1_000)
+    assert.deepEqual(world.runtime.running(), [])
+  })
+
+  test('drains in order and starts everything again the next time', async () => {
+    await world.create()
+    const drained = world.agent.drain()
+    await world.advance(1_000)
+    await drained
+    assert.deepEqual(world.runtime.running(), [])
+    await world.restart()
+    assert.deepEqual(world.runtime.running(), ['default/web-0'])
+  })
+
+  test('starts everything again after a reboot, and counts no restart', async () => {
+    await world.create()
+    await world.reboot()
+    assert.deepEqual(world.runtime.running(), ['default/web-0'])
+    const { status } = await world.get()
+    assert.equal(status?.restartCount, 0)
+    assert.equal(status?.attempt, 2)
+    assert.ok(status?.transitions?.some(({ cause }) => cause === 'Reboot'))
+  })
+
+  test('keeps a Node object with a heartbeat', async () => {
+    const before = await world.client.for('Node').get({ name: 'here' })
+    assert.equal(before.status?.phase, 'Ready')
+    await world.advance(10_000)
+    const after = await world.client.for('Node').get({ name: 'here' })
+    assert.notEqual(after.status?.heartbeatTime, before.status?.heartbeatTime)
+  })
+
+  test('leaves no timer and no watch behind when it ends', async () => {
+    await world.create({
+      template: {
+        livenessProbe: {
+          tcpSocket: { port: 1, host: '127.0.0.1' },
+          initialDelaySeconds: 100,
+          periodSeconds: 10,
+          timeoutSeconds: 1,
+          successThreshold: 1,
+          failureThreshold: 3,
+        },
+      },
+    })
+    await world.stop()
+    assert.equal(world.runtime.watchers, 0)
+    assert.equal(world.clock.pending, 0)
+  })
+})
