@@ -13,7 +13,7 @@ import { difference, EMPTY_SET, type FieldSet, intersection, isEmptySet, union }
 import { lastAppliedFields, withLastApplied } from './kubectl-last-applied.ts'
 import { decodeOwners, encodeOwners, isSameOwner, isSameOwnership, type Owner, ownable } from './managed-fields.ts'
 import { prune } from './prune.ts'
-import { compare, differing, fieldsOf, merge, SAME } from './typed-merge.ts'
+import { compare, differing, everythingIn, fieldsOf, merge, SAME } from './typed-merge.ts'
 
 export interface ApplyOptions {
   readonly definition: ResourceDefinition
@@ -67,8 +67,9 @@ export function applyConfiguration(options: ApplyOptions): ApiObject {
   const previous = owners.find((owner) => isSameOwner(owner, self))
   const others = owners.filter((owner) => owner !== previous)
   const fields = ownable(definition, fieldsOf(schema, config), subresource)
-  const kept = others.reduce((set, owner) => union(set, owner.fields), fields)
-  const pruned = pruneObject(definition, merge(schema, base, config), previous?.fields ?? EMPTY_SET, kept)
+  // Lists and objects that are said to be there stay, even when they are empty: what is applied again must change nothing.
+  const kept = others.reduce((set, owner) => union(set, owner.fields), everythingIn(schema, config))
+  const pruned = prune(schema, merge(schema, base, config), previous?.fields ?? EMPTY_SET, kept)
   const next = structure(schema, pruned, { defaults: true, nulls: 'drop' }) as JsonObject
 
   const comparison = compare(schema, base, next)
@@ -135,12 +136,6 @@ function checkConfiguration({ definition, config, subresource }: ApplyOptions): 
   findDuplicates(schema, applied, [], (path, value) => causes.push(duplicateField(formatPath(schema, path), value)))
   if (causes.length > 0) throw invalidObject(definition, typeof name === 'string' ? name : '', causes)
   return applied
-}
-
-/** What m said before and says no more goes, but never the metadata as such. */
-function pruneObject(definition: ResourceDefinition, merged: unknown, last: FieldSet, kept: FieldSet): JsonObject {
-  const identity: FieldSet = { member: false, children: new Map([['f:metadata', { member: true, children: new Map() }]]) }
-  return prune(definition.schema, merged, last, union(kept, identity)) as JsonObject
 }
 
 function ownersBeforeApply({ definition, now }: ApplyOptions, live: ApiObject, base: JsonObject): readonly Owner[] {

@@ -79,8 +79,8 @@ export function compare(schema: Schema, a: unknown, b: unknown): Comparison {
   return collect(results)
 }
 
-/** The node and everything below it. */
-function everythingIn(schema: Schema, value: unknown): FieldSet {
+/** The node and everything below it, objects and lists as such too. */
+export function everythingIn(schema: Schema, value: unknown): FieldSet {
   const shape = shapeOf(schema, value)
   switch (granularityOf(shape, value)) {
     case 'leaf':

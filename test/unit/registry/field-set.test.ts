@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { seededRandom } from '../../../src/base/random.ts'
+import { formatFieldPath, keyElement, parseElement, valueElement } from '../../../src/registry/field-path.ts'
+import {
+  difference,
+  EMPTY_SET,
+  equalSets,
+  type FieldSet,
+  fieldSet,
+  fromFieldsV1,
+  intersection,
+  isEmptySet,
+  LEAF_SET,
+  pathsOf,
+  toFieldsV1,
+  union,
+} from '../../../src/registry/field-set.ts'
+
+const setOf = (...paths: string[]): FieldSet =>
+  paths.reduce(
+    (set, path) =>
+      union(
+        set,
+        path
+          .split(' ')
+          .reverse()
+          .reduce((below, element) => fieldSet(false, [[element, below]]), LEAF_SET),
+      ),
+    EMPTY_SET,
+  )
+const textsOf = (set: FieldSet): string[] => pathsOf(set).map((path) => path.join(' '))
+
+describe('path elements', () => {
+  const table: [string, string | undefined, string?][] = [
+    ['f:name', 'f:name', '.name'],
+    ['f:', 'f:', '.'],
+    ['f:example.com/a', 'f:example.com/a', '.example.com/a'],
+    ['i:12', 'i:12', '[12]'],
+    ['i:-1', undefined],
+    ['i:x', undefined],
+    ['v:"x"', 'v:"x"', '[="x"]'],
+    ['v: 1', 'v:1', '[=1]'],
+    ['v:x', undefined],
+    ['k:{"name":"A"}', 'k:{"name":"A"}', '[name="A"]'],
+    ['k:{"port": 80, "a":true}', 'k:{"a":true,"port":80}', '[a=true,port=80]'],
+    ['k:{}', undefined],
+    ['k:[]', undefined],
+    ['k:{', undefined],
+    ['x:a', undefined],
+    ['', undefined],
+  ]
+  for (const [text, element, path] of table) {
+    it(`read ${text || 'nothing'} as ${element ?? 'no element'}`, () => {
+      assert.equal(parseElement(text), element)
+      if (element !== undefined) assert.equal(formatFieldPath([element]), path)
+    })
+  }
+
+  it('are equal whatever the order of the keys they were made of', () => {
+    assert.equal(keyElement({ b: 1, a: 'x' }), keyElement({ a: 'x', b: 1 }))
+    assert.equal(valueElement('a'), 'v:"a"')
+  })
+})
+
+describe('FieldsV1', () => {
+  it('is sorted and says with a dot that a node is a member beside what is below it', () => {
+    const set = setOf('f:spec f:b', 'f:spec f:a k:{"name":"A"}', 'f:spec f:a k:{"name":"A"} f:value', 'f:metadata')
+    assert.equal(
+      JSON.stringify(toFieldsV1(set)),
+      '{"f:metadata":{},"f:spec":{"f:a":{"k:{\\"name\\":\\"A\\"}":{".":{},"f:value":{}}},"f:b":{}}}',
+    )
+  })
+
+  it('reads as empty when it is empty', () => {
+    const set = fromFieldsV1({})
+    assert.ok(set !== undefined && isEmptySet(set))
+  })
+
+  const deep = (depth: number): object => (depth === 0 ? {} : { 'f:a': deep(depth - 1) })
+  for (const [title, fields] of [
+    ['text', 'x'],
+    ['a list', []],
+    ['null', null],
+    ['an element of unknown sort', { 'q:a': {} }],
+    ['a value that is no object', { 'f:a': 1 }],
+    ['depth without end', deep(10_000)],
+  ] as const) {
+    it(`is not ${title}`, () => assert.equal(fromFieldsV1(fields), undefined))
+  }
+})
+
+describe('field sets', () => {
+  it('unite, subtract and intersect member by member', () => {
+    const a = setOf('f:a', 'f:a f:b', 'f:c')
+    const b = setOf('f:a', 'f:c f:d')
+    assert.deepEqual(textsOf(union(a, b)), ['f:a', 'f:a f:b', 'f:c', 'f:c f:d'])
+    assert.deepEqual(textsOf(difference(a, b)), ['f:a f:b', 'f:c'])
+    assert.deepEqual(textsOf(intersection(a, b)), ['f:a'])
+  })
+
+  it('obey the laws of sets, give back an argument when they can, and survive FieldsV1', () => {
+    const random = seededRandom(7)
+    const element = (): string => ['f:a', 'f:b', 'k:{"n":"x"}', 'v:1', 'i:0'][Math.floor(random() * 5)] ?? ''
+    const path = (): string => Array.from({ length: 1 + Math.floor(random() * 3) }, element).join(' ')
+    for (let round = 0; round < 500; round++) {
+      const left = Array.from({ length: Math.floor(random() * 8) }, path)
+      const right = Array.from({ length: Math.floor(random() * 8) }, path)
+      const a = setOf(...left)
+      const b = setOf(...right)
+      const expect = (set: FieldSet, wanted: string[]): void => assert.deepEqual(textsOf(set).sort(), [...new Set(wanted)].sort())
+      expect(union(a, b), [...left, ...right])
+      expect(
+        difference(a, b),
+        left.filter((one) => !right.includes(one)),
+      )
+      expect(
+        intersection(a, b),
+        left.filter((one) => right.includes(one)),
+      )
+      assert.equal(union(a, intersection(a, b)), a)
+      assert.equal(difference(a, difference(b, a)), a)
+      assert.equal(equalSets(union(a, b), union(b, a)), true)
+      assert.equal(equalSets(a, b), isEmptySet(difference(a, b)) && isEmptySet(difference(b, a)))
+      const again = fromFieldsV1(JSON.parse(JSON.stringify(toFieldsV1(a))))
+      assert.ok(again !== undefined && equalSets(again, a))
+    }
+  })
+})
