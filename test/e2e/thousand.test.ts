@@ -12,7 +12,7 @@ test('1,000 Processes applied at once converge, survive a kill -9 of the server,
       { length: COUNT },
       (_, n) => `apiVersion: pmk.dev/v1\nkind: Process\nmetadata: {name: p${n}}\nspec: {command: [sleep, "1000000"]}\n`,
     )
-    const programs = (): number => processesOf(server.dataDir).filter(({ command }) => command.startsWith('sleep')).length
+    const programs = (): number => processesOf(server.dataDir).filter(({ command }) => /^\S*sleep /.test(command)).length
     const output = await server.apply(manifest.join('---\n'))
     assert.equal(output.trim().split('\n').length, COUNT)
     const table = await server.ok('get', 'processes')
