@@ -91,7 +91,7 @@ export function admitUpdate(definition: ResourceDefinition, prev: ApiObject, sen
   const body = requireKind(definition, sent.value, prev.metadata.namespace)
   checkIdentity(definition, body.metadata, prev)
   const decoded = decode(definition, body, sent, context)
-  const metadata = metadataForUpdate(decoded.object.metadata, prev.metadata)
+  const metadata = metadataForUpdate(definition, decoded.object.metadata, prev.metadata)
   const { status: _status, ...withoutStatus } = decoded.object
   const { status } = prev as WithStatus
   const object: WithStatus =

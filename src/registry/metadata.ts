@@ -1,5 +1,6 @@
 import { forbiddenField, invalidField } from '../api/field-errors.ts'
 import type { ApiObject } from '../api/object.ts'
+import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
 import { jsonEqual } from '../base/json.ts'
 import type { ObjectMeta } from '../generated/types.ts'
@@ -22,17 +23,26 @@ export function checkFinalizersOfDeleted(next: ObjectMeta, prev: ObjectMeta): re
 }
 
 /** Metadata of an update: what belongs to the server is taken from `prev`. */
-export function metadataForUpdate(next: Partial<ObjectMeta>, prev: ObjectMeta): ObjectMeta {
-  const { labels, annotations, finalizers, ownerReferences, managedFields } = next
+export function metadataForUpdate(definition: ResourceDefinition, next: Partial<ObjectMeta>, prev: ObjectMeta): ObjectMeta {
+  const { labels, annotations, ownerReferences, managedFields } = next
+  const finalizers = finalizersForUpdate(definition, next, prev)
   const { labels: _labels, annotations: _annotations, finalizers: _finalizers, ownerReferences: _owners, ...own } = prev
   return {
     ...own,
     ...(labels === undefined ? {} : { labels }),
     ...(annotations === undefined ? {} : { annotations }),
-    ...(finalizers === undefined || finalizers.length === 0 ? {} : { finalizers }),
+    ...(finalizers.length === 0 ? {} : { finalizers }),
     ...(ownerReferences === undefined || ownerReferences.length === 0 ? {} : { ownerReferences }),
     ...(managedFields === undefined ? {} : { managedFields }),
   }
+}
+
+/** A replacement that doesn't know of the duties of its kind must not end them; only who has done them does, after a deletion. */
+function finalizersForUpdate({ finalizers: own }: ResourceDefinition, next: Partial<ObjectMeta>, prev: ObjectMeta): readonly string[] {
+  const { finalizers: asked = [] } = next
+  if (prev.deletionTimestamp !== undefined) return asked
+  const missing = own.filter((name) => prev.finalizers?.includes(name) === true && !asked.includes(name))
+  return missing.length === 0 ? asked : [...asked, ...missing]
 }
 
 /** Whether anything but metadata and status differs: what a generation counts. */
