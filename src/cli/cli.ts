@@ -5,8 +5,8 @@ import { connectOnce } from './connect.ts'
 import { describeError, describeUsage, exitCodeOf } from './errors.ts'
 import { type FlagSpecs, parseFlags } from './flags.ts'
 import type { Io } from './io.ts'
-import type { Verb } from './verb.ts'
-import { type VerbEntry, verbs } from './verbs.ts'
+import type { Verb, VerbEntry } from './verb.ts'
+import { verbs } from './verbs.ts'
 
 /** Flags that every verb has. */
 export const globalFlags: FlagSpecs = {
@@ -74,6 +74,7 @@ async function runVerb(verb: Verb, argv: readonly string[], { io, clock, signal 
     namespaceGiven: namespace !== undefined,
     location,
     verbosity,
+    verbs,
     connect: connection.open,
   }
   try {

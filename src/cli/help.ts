@@ -1,6 +1,6 @@
 import type { FlagSpec, FlagSpecs } from './flags.ts'
-import type { Verb } from './verb.ts'
-import { type VerbGroup, verbs } from './verbs.ts'
+import type { Verb, VerbGroup } from './verb.ts'
+import { verbs } from './verbs.ts'
 
 const GROUPS: readonly VerbGroup[] = ['Objects', 'Processes', 'Server', 'Other']
 
@@ -9,7 +9,7 @@ export function generalHelp(globals: FlagSpecs): string {
   const lines = ['pmk keeps processes running as manifests say.', '', 'Usage: pmk VERB [ARGUMENTS] [FLAGS]']
   const width = Math.max(...Object.keys(verbs).map((name) => name.length))
   for (const group of GROUPS) {
-    const members = Object.entries(verbs).filter(([, entry]) => entry.group === group)
+    const members = Object.entries(verbs).filter(([, entry]) => entry.group === group && entry.hidden !== true)
     if (members.length === 0) continue
     lines.push('', `${group}:`, ...members.map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`))
   }

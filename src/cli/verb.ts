@@ -16,6 +16,8 @@ export interface Context {
   readonly location: ServerLocation
   /** 0 quiet … 6 and above: requests are shown on standard error. */
   readonly verbosity: number
+  /** All verbs. */
+  readonly verbs: VerbTable
   /** Finds the server and checks that it is pmk's; the same connection each time. Throws CliError that says what to do. */
   connect(): Promise<Connection>
 }
@@ -50,6 +52,19 @@ export interface Verb<F extends FlagSpecs = FlagSpecs> {
   /** Its exit code; nothing means 0. Failures are thrown: CliError and ApiError are printed well. */
   run(invocation: Invocation<F>): Promise<number | undefined>
 }
+
+export interface VerbEntry {
+  readonly summary: string
+  readonly group: VerbGroup
+  /** True: not for people; not in the help. */
+  readonly hidden?: true
+  readonly load: () => Promise<{ readonly verb: Verb }>
+}
+
+export type VerbGroup = 'Objects' | 'Processes' | 'Server' | 'Other'
+
+/** Verbs by the words that call them. */
+export type VerbTable = Readonly<Record<string, VerbEntry>>
 
 /** Gives `run` the types of the flags. */
 export function defineVerb<const F extends FlagSpecs>(verb: Verb<F>): Verb {

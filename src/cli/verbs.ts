@@ -1,18 +1,10 @@
-import type { Verb } from './verb.ts'
-
-export interface VerbEntry {
-  readonly summary: string
-  readonly group: VerbGroup
-  readonly load: () => Promise<{ readonly verb: Verb }>
-}
-
-export type VerbGroup = 'Objects' | 'Processes' | 'Server' | 'Other'
+import type { VerbTable } from './verb.ts'
 
 /**
  * Every verb, by the words that call it (`rollout status` is two). Its module is loaded when the verb is run and not before:
  * `pmk get` must not pay for what `pmk apply` needs.
  */
-export const verbs: Readonly<Record<string, VerbEntry>> = {
+export const verbs: VerbTable = {
   'server run': { group: 'Server', summary: 'Run the server in the foreground', load: () => import('./server-run.ts') },
   'server start': { group: 'Server', summary: 'Start the server in the background', load: () => import('./server-start.ts') },
   'server stop': { group: 'Server', summary: 'Stop the server; processes go on', load: () => import('./server-stop.ts') },
@@ -37,5 +29,12 @@ export const verbs: Readonly<Record<string, VerbEntry>> = {
   scale: { group: 'Objects', summary: 'Set the number of Instances', load: () => import('./scale.ts') },
   edit: { group: 'Objects', summary: 'Change an object in your editor', load: () => import('./edit.ts') },
   wait: { group: 'Objects', summary: 'Wait for a condition, a value, creation or deletion', load: () => import('./wait.ts') },
+  describe: { group: 'Objects', summary: 'Show one object with its conditions, instances and events', load: () => import('./describe.ts') },
+  events: { group: 'Objects', summary: 'Show what happened', load: () => import('./events.ts') },
+  explain: { group: 'Other', summary: 'Describe the fields of a kind', load: () => import('./explain.ts') },
+  init: { group: 'Other', summary: 'Write a manifest for a command line', load: () => import('./init.ts') },
+  'api-resources': { group: 'Other', summary: 'List the kinds', load: () => import('./api-resources.ts') },
+  completion: { group: 'Other', summary: 'Print completion code for a shell', load: () => import('./completion.ts') },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
+  complete: { group: 'Other', summary: 'Complete a command line', hidden: true, load: () => import('./complete.ts') },
 }
