@@ -109,7 +109,8 @@ export class LogFile {
     const size = stat?.size ?? 0
     const grown = size - this.#size
     if (size < this.#size) {
-      // The program emptied its own log, as `>/dev/stdout` does. Positions go on from where the log was.
+      // The program emptied its own log, as `>/dev/stdout` does. Positions go on from where the log was. When it has
+      // written as much again between two looks, this isn't seen, and a follower misses that much.
       this.#log.warn({ file: this.path }, 'A program truncated its log')
       const base = this.#place.base + this.#size
       this.#setPlace({ base, head: base })

@@ -1,0 +1,256 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import { silentLogger } from '../../src/base/log.ts'
+import type { Child, SpawnChild } from '../../src/runtime/child.ts'
+import { findTools } from '../../src/runtime/host.ts'
+import { type CutMode, type CutTools, probeCutMode } from '../../src/runtime/log-cut.ts'
+import { LogFile } from '../../src/runtime/log-file.ts'
+import { readRange, startOfLastLines, startOfLine } from '../../src/runtime/log-reader.ts'
+import type { LogConfig } from '../../src/runtime/runtime.ts'
+
+const spawnChild: SpawnChild = async ({ command, args, env, cwd, stdio }) => {
+  const child = spawn(command, [...args], { env: { ...env }, cwd, stdio: [...stdio] })
+  const ended = once(child, 'exit').then(([code]) => ({ code: code as number, signal: undefined }))
+  const stream = (fd: number): never => child.stdio[fd] as never
+  return { pid: child.pid ?? 0, ended, input: stream, output: stream, unref: () => child.unref() } satisfies Child
+}
+const tools: CutTools = { host: findTools(), spawn: spawnChild }
+const KIB = 1024
+const config = (more: Partial<LogConfig> = {}): LogConfig => ({
+  maxSize: 64 * KIB,
+  maxFiles: 1000,
+  compress: true,
+  mergeStderr: true,
+  ...more,
+})
+/** Lines of 100 bytes that count. */
+const lines = (from: number, to: number): string =>
+  Array.from({ length: to - from }, (_, index) => `${String(from + index).padStart(99, '0')}\n`).join('')
+
+/** A directory whose file system has this way of cutting; undefined when this host has none. */
+async function placeFor(mode: CutMode): Promise<string | undefined> {
+  for (const parent of [tmpdir(), '/dev/shm']) {
+    if (!existsSync(parent)) continue
+    const place = mkdtempSync(join(parent, 'pmk-log-'))
+    // Whoever can collapse can punch, and everybody can truncate.
+    const found = await probeCutMode(place, tools)
+    if (found === mode || mode === 'truncate' || (found === 'collapse' && mode === 'punch')) return place
+    rmSync(place, { recursive: true })
+  }
+  return undefined
+}
+
+for (const mode of ['collapse', 'punch', 'truncate'] as const) {
+  describe(`a log whose head is taken off by ${mode}`, () => {
+    let place: string | undefined
+    let count = 0
+    before(async () => {
+      place = await placeFor(mode)
+    })
+    after(() => {
+      if (place !== undefined) rmSync(place, { recursive: true })
+    })
+
+    async function newLog(): Promise<LogFile> {
+      const directory = join(place ?? assert.fail(), String(count++))
+      mkdirSync(directory)
+      writeFileSync(join(directory, 'log'), '')
+      return reopened(join(directory, 'log'))
+    }
+    async function reopened(path: string): Promise<LogFile> {
+      const file = new LogFile({ path, mode, tools, log: silentLogger })
+      await file.open()
+      return file
+    }
+    async function read(file: LogFile, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<string> {
+      const pieces: Buffer[] = []
+      for await (const piece of readRange(file, from, to)) pieces.push(piece.bytes)
+      return Buffer.concat(pieces).toString()
+    }
+    const it = (title: string, fn: () => Promise<void>): void => {
+      test(title, async (context) => {
+        if (place === undefined) context.skip(`no file system of this host can ${mode}`)
+        else await fn()
+      })
+    }
+
+    it('archives and live file together are the whole, byte for byte', async () => {
+      const file = await newLog()
+      for (let round = 0; round < 10; round++) {
+        appendFileSync(file.path, lines(round * 1000, (round + 1) * 1000))
+        await file.rotate(config({ compress: round % 2 === 0 }))
+        assert.ok(file.sample().live < 64 * KIB)
+      }
+      assert.ok(file.archives().length >= (mode === 'truncate' ? 10 : 14))
+      assert.equal(await read(file), lines(0, 10_000))
+      assert.equal(await read(file, 123_450, 678_901), lines(0, 10_000).slice(123_450, 678_901))
+      assert.equal(await file.end(), 1_000_000)
+    })
+
+    it('positions are the same for the next server', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, lines(0, 3000))
+      await file.rotate(config())
+      const next = await reopened(file.path)
+      appendFileSync(file.path, lines(3000, 3010))
+      assert.equal(await next.end(), 301_000)
+      assert.equal(await read(next), lines(0, 3010))
+    })
+
+    it('only so many archives are kept, and reading begins with the oldest', async () => {
+      const file = await newLog()
+      for (let round = 0; round < 6; round++) {
+        appendFileSync(file.path, lines(round * 700, (round + 1) * 700))
+        await file.rotate(config({ maxFiles: 2 }))
+      }
+      assert.equal(file.archives().length, 2)
+      const text = await read(file)
+      assert.ok(text.length <= 3 * 70_000 && lines(0, 4200).endsWith(text))
+    })
+
+    it('a log that grew too fast is trimmed without a copy, and its end is whole', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, lines(0, 20_000))
+      const dropped = await file.rotate(config({ maxFiles: 2 }))
+      assert.ok(dropped > 1_700_000)
+      const text = await read(file)
+      assert.ok(lines(19_000, 20_000) === text.slice(-100_000) || mode === 'truncate')
+      assert.ok(text.length <= 3 * 64 * KIB)
+      assert.equal(await file.end(), 2_000_000)
+    })
+
+    it('the last lines are found across archives, long lines and a missing newline', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, lines(0, 2000))
+      await file.rotate(config())
+      appendFileSync(file.path, `${'x'.repeat(300 * KIB)}\nlast`)
+      const end = await file.end()
+      const tail = async (count: number, low = 0): Promise<string> => read(file, await startOfLastLines(file, low, end, count))
+      assert.equal(await tail(0), '')
+      assert.equal(await tail(1), 'last')
+      assert.equal((await tail(2)).length, 300 * KIB + 5)
+      assert.equal((await tail(1500)).slice(0, 100), lines(502, 503))
+      assert.equal((await tail(9999)).slice(0, 100), lines(0, 1))
+      assert.equal((await tail(9999, 500)).slice(0, 100), lines(5, 6))
+      assert.equal(await startOfLine(file, 0, end - 2), end - 4)
+    })
+
+    it('a program that empties its own log goes on behind where it was', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, 'before\n')
+      file.sample()
+      truncateSync(file.path)
+      appendFileSync(file.path, 'new\n')
+      file.sample()
+      assert.equal(await read(file, 7), 'new\n')
+      assert.equal(await file.end(), 11)
+    })
+
+    if (mode !== 'truncate') {
+      it('nothing is lost or doubled under a fast writer', async () => {
+        const file = await newLog()
+        const writer = spawn('sh', ['-c', `exec awk 'BEGIN { for (i = 0; i < 300000; i++) printf "%099d\\n", i }' >>"$1"`, '-', file.path])
+        let isWriting = true
+        const written = once(writer, 'exit').then(() => {
+          isWriting = false
+        })
+        while (isWriting) await file.rotate(config({ maxSize: 512 * KIB, compress: false }))
+        await written
+        await file.rotate(config({ maxSize: 512 * KIB, compress: false }))
+        assert.ok(file.archives().length > 10)
+        let expected = 0
+        let rest = ''
+        for await (const { bytes } of readRange(file, 0, Number.MAX_SAFE_INTEGER)) {
+          const all = (rest + bytes.toString()).split('\n')
+          rest = all.pop() ?? ''
+          for (const line of all) assert.equal(line, String(expected++).padStart(99, '0'))
+        }
+        assert.equal(expected, 300_000)
+      })
+
+      // A server can be killed behind each of these steps of a rotation; the next one must find the same bytes at the same places.
+      for (const step of ['note written', 'archive half made', 'archive made', 'cut', 'booked'] as const) {
+        it(`a rotation interrupted when its state was "${step}" is finished`, async () => {
+          const file = await newLog()
+          appendFileSync(file.path, lines(0, 1000))
+          const before = { place: readOrNothing(`${file.path}.place`), live: readFileSync(file.path) }
+          const size = statSync(file.path).size
+          const notes: string[] = []
+          const stopAt = new InterruptedTools(file.path, notes)
+          const rotating = new LogFile({ path: file.path, mode, tools: stopAt.tools, log: silentLogger })
+          await rotating.open()
+          await rotating.rotate(config())
+          const note = notes[0] ?? assert.fail('no note was seen')
+          const [archive] = rotating.archives()
+          assert.ok(archive !== undefined && size === 100_000)
+          // Put the files back to how they were at that step.
+          writeFileSync(`${file.path}.rotate.1`, note)
+          if (step !== 'booked') restorePlace(file.path, before.place)
+          if (step !== 'cut' && step !== 'booked') writeFileSync(file.path, before.live)
+          if (step === 'note written' || step === 'archive half made') rmSync(archive.path)
+          if (step === 'archive half made') writeFileSync(`${archive.path}.tmp`, 'half')
+          const next = await reopened(file.path)
+          assert.equal(await read(next), lines(0, 1000))
+          appendFileSync(file.path, lines(1000, 2000))
+          await next.rotate(config())
+          assert.equal(await read(next), lines(0, 2000))
+          assert.deepEqual(
+            readdirSync(join(file.path, '..')).filter((name) => /rotate|tmp/.test(name)),
+            [],
+          )
+        })
+      }
+    }
+
+    it('a compressed archive can be read with gunzip', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, lines(0, 1000))
+      await file.rotate(config())
+      const [archive] = file.archives()
+      assert.ok(archive !== undefined && archive.path.endsWith('.gz'))
+      assert.equal(gunzipSync(readFileSync(archive.path)).toString(), lines(0, 1000).slice(0, archive.end))
+    })
+  })
+}
+
+/** Tools that keep the text of each note that lies there when a cut is made. */
+class InterruptedTools {
+  readonly tools: CutTools
+
+  constructor(path: string, notes: string[]) {
+    this.tools = {
+      host: tools.host,
+      spawn: (options) => {
+        const note = `${path}.rotate.1`
+        if (existsSync(note)) notes.push(readFileSync(note, 'utf8'))
+        return tools.spawn(options)
+      },
+    }
+  }
+}
+
+function readOrNothing(path: string): string | undefined {
+  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
+}
+
+function restorePlace(path: string, place: string | undefined): void {
+  if (place === undefined) rmSync(`${path}.place`, { force: true })
+  else writeFileSync(`${path}.place`, place)
+}

@@ -1,0 +1,160 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import type { InstanceId, LogConfig } from '../../src/runtime/runtime.ts'
+import { eventually } from '../support/eventually.ts'
+import { TestMachine } from '../support/posix-runtime.ts'
+
+const MIB = 1024 * 1024
+const logs = (more: Partial<LogConfig> = {}): LogConfig => ({ maxSize: MIB, maxFiles: 1000, compress: true, mergeStderr: true, ...more })
+/** Writes so many numbered lines of 100 bytes. */
+const counting = (lines: number): [string, ...string[]] => ['awk', `BEGIN { for (i = 0; i < ${lines}; i++) printf "%099d\\n", i }`]
+
+/** Fails unless the text counts from `first` without a gap. Gives the number behind the last. */
+function checkCount(text: string, first: number): number {
+  let expected = first
+  for (const line of text.split('\n').slice(0, -1)) assert.equal(line, String(expected++).padStart(99, '0'))
+  assert.ok(text.endsWith('\n'))
+  return expected
+}
+
+describe('logs', () => {
+  const machine = new TestMachine()
+  before(() => machine.open())
+  after(() => machine.destroy())
+
+  const directory = (instance: InstanceId): string => join(machine.dataDir, 'logs', instance)
+
+  test('a follower of a fast writer gets each byte once, across rotations', async () => {
+    const config = machine.config(counting(200_000), { logs: logs() })
+    const stop = new AbortController()
+    const pieces: Uint8Array[] = []
+    const following = (async () => {
+      for await (const bytes of machine.runtime.logs(config.instance, { follow: true, signal: stop.signal })) pieces.push(bytes)
+    })()
+    await machine.runtime.start(config)
+    await machine.exited(config.instance)
+    await eventually(() =>
+      assert.equal(
+        pieces.reduce((sum, piece) => sum + piece.length, 0),
+        20_000_000,
+      ),
+    )
+    stop.abort()
+    await following
+    assert.equal(checkCount(Buffer.concat(pieces).toString(), 0), 200_000)
+    await eventually(() => assert.ok(statSync(join(directory(config.instance), 'log')).size < MIB))
+    assert.equal(checkCount(await machine.logs(config.instance), 0), 200_000)
+    assert.equal(checkCount(await machine.logs(config.instance, { tailLines: 15_000 }), 185_000), 200_000)
+  })
+
+  test('the disk that a log takes stays near its limit, however fast it grows, and its end is whole', async () => {
+    const run = await machine.start(counting(600_000), { logs: logs({ maxFiles: 2 }) })
+    await machine.exited(run.instance)
+    const used = (): number =>
+      readdirSync(directory(run.instance))
+        .filter((name) => /^log(\.\d+-\d+(\.gz)?)?$/.test(name))
+        .reduce((sum, name) => sum + statSync(join(directory(run.instance), name)).blocks * 512, 0)
+    await eventually(() => assert.ok(used() <= 3 * MIB + 65_536, String(used())))
+    const text = await machine.logs(run.instance)
+    const whole = text.slice(text.indexOf('\n') + 1)
+    assert.ok(whole.length > MIB / 2)
+    assert.equal(whole.slice(-100), `${String(599_999).padStart(99, '0')}\n`)
+  })
+
+  test('limits changed while the program runs are taken up', async () => {
+    const run = await machine.startRunning(
+      [
+        'sh',
+        '-c',
+        `${counting(20_000)
+          .map((word) => `'${word}'`)
+          .join(' ')}; exec sleep 1000`,
+      ],
+      { logs: logs({ maxSize: 50 * MIB }) },
+    )
+    await eventually(async () => assert.equal(statSync(join(directory(run.instance), 'log')).size, 2_000_000))
+    machine.runtime.configureLogs(run.instance, logs())
+    await eventually(() => assert.ok(statSync(join(directory(run.instance), 'log')).size < MIB))
+    assert.equal(checkCount(await machine.logs(run.instance), 0), 20_000)
+    await machine.runtime.killTree(run.id)
+  })
+
+  test('--since and --timestamps go by when a line was written, to about a second', async () => {
+    const run = await machine.startRunning(['sh', '-c', 'echo early; sleep 2.6; echo late; exec sleep 1000'])
+    await eventually(async () => assert.equal(await machine.logs(run.instance), 'early\nlate\n'))
+    const stamped = (await machine.logs(run.instance, { timestamps: true })).split('\n')
+    const [early = '', late = ''] = stamped.map((line) => line.slice(0, 24))
+    assert.match(stamped[0] ?? '', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z early$/)
+    const apart = Date.parse(late) - Date.parse(early)
+    assert.ok(apart > 1_400 && apart < 4_200, `${early} ${late}`)
+    assert.equal(await machine.logs(run.instance, { since: new Date(Date.parse(late) - 500).toISOString() }), 'late\n')
+    assert.equal(await machine.logs(run.instance, { since: run.startedAt }), 'early\nlate\n')
+    assert.equal(await machine.logs(run.instance, { since: new Date(Date.now() + 60_000).toISOString() }), '')
+    await machine.runtime.killTree(run.id)
+  })
+
+  test('a program that empties its own log by opening it anew goes on being followed', async () => {
+    const go = join(machine.dataDir, 'go')
+    const run = await machine.startRunning([
+      'sh',
+      '-c',
+      `echo one; while ! [ -e ${go} ]; do sleep 0.02; done; echo 2 >/dev/stdout; exec sleep 1000`,
+    ])
+    const stop = new AbortController()
+    let seen = ''
+    const following = (async () => {
+      for await (const bytes of machine.runtime.logs(run.instance, { follow: true, signal: stop.signal })) seen += Buffer.from(bytes)
+    })()
+    await eventually(() => assert.equal(seen, 'one\n'))
+    // The look that keeps the books comes once a second at the latest while a log is young.
+    await eventually(() => assert.ok(existsSync(join(directory(run.instance), 'log.idx'))))
+    writeFileSync(go, '')
+    await eventually(() => assert.equal(seen, 'one\n2\n'))
+    stop.abort()
+    await following
+    await machine.runtime.killTree(run.id)
+  })
+
+  test('logs have a link by name, survive a restart of the server, and go with their Instance when that is asked', async () => {
+    const run = await machine.start(['echo', 'hello'], { namespace: 'shop', name: 'web-0' })
+    await machine.exited(run.instance)
+    const link = join(machine.dataDir, 'logs', 'by-name', 'shop', 'web-0', 'log')
+    assert.equal(readFileSync(link, 'utf8'), 'hello\n')
+    await machine.reopen()
+    assert.equal(await machine.logs(run.instance), 'hello\n')
+    assert.equal(await machine.runtime.tail(run.instance, 3), 'lo\n')
+    await machine.runtime.remove(run.instance)
+    assert.equal(existsSync(directory(run.instance)), false)
+    assert.equal(existsSync(link), false)
+  })
+
+  test('a name that would lead elsewhere makes no link', async () => {
+    const run = await machine.start(['true'], { namespace: '..', name: '../../x' })
+    await machine.exited(run.instance)
+    assert.equal(readdirSync(join(machine.dataDir, 'logs', 'by-name')).includes('..'), false)
+  })
+
+  test('a server killed again and again while it rotates loses no line', async () => {
+    const other = new TestMachine()
+    const config = other.config(counting(400_000), { logs: logs({ maxSize: MIB / 4 }) })
+    let server: ChildProcess | undefined
+    for (const delay of [150, 90, 230, 40, 310]) {
+      server = fork(new URL('../support/runtime-server.ts', import.meta.url), [other.dataDir, 'true'], { execArgv: ['--import', 'tsx'] })
+      await once(server, 'message')
+      server.send(config)
+      await once(server, 'message')
+      await new Promise((resolve) => setTimeout(resolve, delay))
+      server.kill('SIGKILL')
+      await once(server, 'exit')
+    }
+    await other.open()
+    await other.exited(config.instance)
+    await eventually(() => assert.ok(statSync(join(other.dataDir, 'logs', config.instance, 'log')).size < MIB / 4))
+    assert.equal(checkCount(await other.logs(config.instance), 0), 400_000)
+    await other.destroy()
+  })
+})
