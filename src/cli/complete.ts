@@ -48,11 +48,13 @@ function takesNames(verbs: VerbTable, name: string): boolean {
   return verbs[name]?.group === 'Processes' || name === 'scale' || name.startsWith('rollout ')
 }
 
-function findEntry(args: readonly string[]): {
+interface FoundEntry {
   readonly name: string
-  readonly entry: (typeof verbs)[string] | undefined
+  readonly entry: VerbEntry | undefined
   readonly rest: readonly string[]
-} {
+}
+
+function findEntry(verbs: VerbTable, args: readonly string[]): FoundEntry {
   const [first = '', second = ''] = args
   const double = `${first} ${second}`
   if (Object.hasOwn(verbs, first)) return { name: first, entry: verbs[first], rest: args.slice(1) }

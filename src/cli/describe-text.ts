@@ -2,10 +2,13 @@ import { age } from '../base/age.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { formatTable, printable } from './table.ts'
 
-/** `Key:   value` lines; a value of several lines stands below its key. What is undefined is left out. */
-export function fields(pairs: readonly (readonly [string, string | number | undefined])[]): string {
+/** Width of the keys of an object's own fields, so that those of several blocks stand in line. */
+export const KEY_WIDTH = 20
+
+/** `Key:   value` lines; a value of several lines stands below itself. What is undefined is left out. */
+export function fields(pairs: readonly (readonly [string, string | number | undefined])[], least = 0): string {
   const present = pairs.flatMap(([key, value]) => (value === undefined ? [] : [[key, String(value)] as const]))
-  const width = Math.max(0, ...present.map(([key]) => key.length)) + 3
+  const width = Math.max(least, ...present.map(([key]) => key.length + 3))
   return present
     .map(([key, value]) => {
       const lines = value.split('\n').map(printable)

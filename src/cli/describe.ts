@@ -8,7 +8,7 @@ import type { Condition, Event, Instance, Process } from '../generated/types.ts'
 import { CliError } from './cli-error.ts'
 import { allNamespacesFlag, fileFlags, selectorFlag } from './common-flags.ts'
 import { describeInstance, describeProcess } from './describe-process.ts'
-import { fields, mapText, section, tableSection, timeText } from './describe-text.ts'
+import { fields, KEY_WIDTH, mapText, section, tableSection, timeText } from './describe-text.ts'
 import { describeError } from './errors.ts'
 import { resourceOf } from './resources.ts'
 import { readTable } from './server-table.ts'
@@ -94,16 +94,19 @@ async function describe(ctx: Context, client: HttpClient, object: ApiObject, sho
   const { metadata } = object
   const status = statusOf(object)
   const parts = [
-    fields([
-      ['Name', metadata.name],
-      ['Namespace', metadata.namespace],
-      ['Kind', object.kind],
-      ['Labels', mapText(metadata.labels, '=')],
-      ['Annotations', mapText(metadata.annotations, ': ')],
-      ['Created', timeText(metadata.creationTimestamp, now)],
-      ['Deletion asked', timeText(metadata.deletionTimestamp, now)],
-      ['Belongs to', metadata.ownerReferences?.map(({ kind, name }) => `${kind}/${name}`).join(', ')],
-    ]),
+    fields(
+      [
+        ['Name', metadata.name],
+        ['Namespace', metadata.namespace],
+        ['Kind', object.kind],
+        ['Labels', mapText(metadata.labels, '=')],
+        ['Annotations', mapText(metadata.annotations, ': ')],
+        ['Created', timeText(metadata.creationTimestamp, now)],
+        ['Deletion asked', timeText(metadata.deletionTimestamp, now)],
+        ['Belongs to', metadata.ownerReferences?.map(({ kind, name }) => `${kind}/${name}`).join(', ')],
+      ],
+      KEY_WIDTH,
+    ),
   ]
   if (object.kind === 'Process') parts.push(describeProcess(object as Process), await instancesOf(ctx, client, object))
   else if (object.kind === 'Instance') parts.push(describeInstance(object as Instance, now))
