@@ -66,7 +66,7 @@ test('kill -9 of the server under such writes, ten times: nothing acknowledged i
 }, async () => {
   const server = await Server.start()
   try {
-    await server.apply(sleeper('flip') + '---' + sleeper('bystander'))
+    await server.apply(`${sleeper('flip')}---${sleeper('bystander')}`)
     await server.ok('wait', '--for=condition=Ready', 'process/bystander', '--timeout=60s')
     const pidOf = async (name: string): Promise<number> =>
       (await server.client.for('Instance').get({ namespace: 'default', name })).status?.pid ?? 0
