@@ -98,6 +98,10 @@ function validatorOf(definition: ResourceDefinition): ValidateFunction {
       allErrors: true,
       verbose: true,
       strict: false,
+      // The schemas are our own and tested; compiling the schema of schemas would cost more than all of them.
+      meta: false,
+      validateSchema: false,
+      code: { optimize: false },
       logger: false,
       formats: Object.fromEntries(Object.entries(formats).map(([name, { accepts }]) => [name, accepts])),
     })

@@ -156,11 +156,11 @@ interface Recorded {
 function ownersBeforeUpdate({ live, result, subresource }: UpdateOptions): Recorded {
   const sent = result.metadata.managedFields
   const stored = live?.metadata.managedFields
-  if (subresource === undefined && sent !== undefined && sent !== stored) {
+  if (subresource === undefined && sent !== undefined && !jsonEqual(sent, stored)) {
     // One empty entry is how to take all of them away. An empty list is what a client that doesn't know the field sends.
     if (sent.length === 1 && sent[0] !== undefined && Object.keys(sent[0]).length === 0) return { owners: [] }
     const owners = decodeOwners(sent)
-    if (owners !== undefined && owners.length > 0) return jsonEqual(sent, stored) ? { owners, entries: stored } : { owners }
+    if (owners !== undefined && owners.length > 0) return { owners }
   }
   return live === undefined ? { owners: [] } : { owners: liveOwners(live), entries: stored }
 }

@@ -31,6 +31,10 @@ export function elementOf(shape: Schema, item: unknown, index: number): PathElem
   const keys = shape?.['x-kubernetes-list-map-keys']
   if (shape?.['x-kubernetes-list-type'] === 'set') return valueElement(item)
   if (keys === undefined || !isJsonObject(item)) return indexElement(index)
+  const [only] = keys
+  // The usual case, without the detour over an object.
+  if (keys.length === 1 && only !== undefined && typeof item[only] === 'string')
+    return `k:{${JSON.stringify(only)}:${JSON.stringify(item[only])}}`
   const values = keys.map((key) => [key, item[key] ?? shape?.items?.properties?.[key]?.default] as const)
   return values.every(([, value]) => value !== undefined) ? keyElement(Object.fromEntries(values)) : indexElement(index)
 }
