@@ -4,6 +4,7 @@ import { structure } from '../api/structure.ts'
 import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
+import { SharedParts } from './shared-parts.ts'
 
 /**
  * Turns objects into stored texts and back. A text is parsed once, however many lists and watchers ask for it: the newest
@@ -14,6 +15,7 @@ export class Codec {
   readonly #newest = new Map<string, Decoded>()
   readonly #older = new Map<Revision, ApiObject>()
   readonly #deleted = new Map<Revision, ApiObject>()
+  readonly #parts = new SharedParts()
 
   /** The text to store. It has no resourceVersion: that is the revision under which it will lie. */
   encode(object: ApiObject): string {
@@ -23,7 +25,8 @@ export class Codec {
 
   /** The object that has just been stored as `kv`, without parsing it. */
   stored(kv: KeyValue, object: ApiObject): ApiObject {
-    return this.#keep(kv, frozenCopy({ ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }))
+    const versioned = { ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }
+    return this.#keep(kv, frozenCopy(this.#parts.shareOwners(versioned)))
   }
 
   /** The object of a key as it is now. */
@@ -69,7 +72,7 @@ export class Codec {
     const raw = JSON.parse(kv.value) as ApiObject
     // An older version may have stored it, which knew fewer fields: their defaults are those of today.
     const complete = structure(definition.schema, raw, { defaults: true, nulls: 'drop' }) as ApiObject
-    return deepFreeze({ ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } })
+    return deepFreeze(this.#parts.shareAll({ ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } }))
   }
 
   #keep(kv: KeyValue, object: ApiObject): ApiObject {
