@@ -8,6 +8,9 @@ import type { Memory } from './memory.ts'
 /** Of restartLimit.count, how many times are remembered; a higher limit acts as this one. Keeps the note small. */
 const REMEMBERED_RESTARTS = 200
 
+/** What can't be launched is not tried in a tight loop, even by a backoff of nothing. */
+const LEAST_RETRY: Millis = 100
+
 /** A duration of a validated spec; the schema lets no other text through. */
 export function millis(duration: string): Millis {
   return parseDuration(duration) ?? 0
@@ -21,7 +24,9 @@ export function waitAfter(spec: Backoff, failures: number, options: { readonly l
   const count = options.launch ? failures : failures - 1
   if (count < 1) return 0
   const { factor, jitter } = spec
-  return exponential({ initial: millis(spec.initial), factor, max: millis(spec.max), jitter }, () => chance(options.seed))(count)
+  const initial = millis(spec.initial)
+  const wait = initial === 0 ? 0 : exponential({ initial, factor, max: millis(spec.max), jitter }, () => chance(options.seed))(count)
+  return options.launch ? Math.max(wait, LEAST_RETRY) : wait
 }
 
 /** Counts one more failure; a life of at least resetAfter wipes the slate first. */

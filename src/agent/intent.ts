@@ -25,7 +25,8 @@ function isSuspended({ spec }: Instance, { now }: Time): boolean {
 /** When to see whether a suspension has ended by itself. */
 export function suspensionCheck({ spec }: Instance, { now }: Time): Millis | undefined {
   if (!spec.suspend || spec.suspendUntil === undefined) return undefined
-  return Math.min(Math.max(1, epochOf(spec.suspendUntil) - epochOf(now)), LONGEST_LOOK)
+  const left = epochOf(spec.suspendUntil) - epochOf(now)
+  return left > 0 ? Math.min(left, LONGEST_LOOK) : undefined
 }
 
 /** Notes what people have changed their mind about since the last look: suspend, resume, start, stop. */

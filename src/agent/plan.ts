@@ -51,7 +51,7 @@ function decide(draft: Draft, intent: Intent): Decision {
 function clearUp(draft: Draft, run: (Run & { readonly state: 'exited' }) | undefined, intent: Intent): Decision | undefined {
   const { memory, instance, time } = draft
   const past = memory.run
-  if (run === undefined || past === undefined || past.cleaned) return undefined
+  if (run === undefined || past === undefined || (past.cleaned && !run.leftovers)) return undefined
   if (intent === 'Hold') return held(draft)
   const { forking, lifecycle } = instance.spec.template
   // What a forking daemon leaves behind may be sessions that shall outlive its restart; they go when it is not wanted.
@@ -63,7 +63,7 @@ function clearUp(draft: Draft, run: (Run & { readonly state: 'exited' }) | undef
     emit(draft, 'Normal', 'Killing', standing.message)
     return { standing, step: { type: 'killTree', id: run.id } }
   }
-  const activity = postStop(draft, lifecycle?.postStop ?? [])
+  const activity = past.cleaned ? undefined : postStop(draft, lifecycle?.postStop ?? [])
   if (activity !== undefined) {
     return { standing: { phase: 'Stopping', reason: 'Stopping', message: 'Its postStop hooks are running' }, activity }
   }
