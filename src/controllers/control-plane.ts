@@ -17,7 +17,9 @@ import { isDeleting } from './instance-state.ts'
 import { dataReferences } from './launch-data.ts'
 import { NamespaceReconciler } from './namespace.ts'
 import { NodeLifecycleReconciler } from './node-lifecycle.ts'
-import { NODE_INDEX, PROCESS_INDEX, ProcessReconciler } from './process.ts'
+import { ProcessReconciler } from './process.ts'
+import { NODE_INDEX, ProcessInstances } from './process-instances.ts'
+import { PROCESS_INDEX, ProcessRevisions } from './process-revisions.ts'
 import { isNodeReady, isSchedulable } from './scheduler.ts'
 
 export interface ControllersOptions {
@@ -80,7 +82,9 @@ function processController({ client, clock, log, informers, events }: Shared): C
     const object = next ?? prev
     return object === undefined ? [] : processes.byIndex(DATA_INDEX, `${object.kind}/${keyOf(object)}`).map(keyOf)
   }
-  const reconciler = new ProcessReconciler({ client, processes, instances, revisions, nodes, secrets, configMaps, events, clock })
+  const stored = new ProcessRevisions({ client, revisions, secrets, configMaps, clock })
+  const running = new ProcessInstances({ client, instances, nodes, revisions: stored })
+  const reconciler = new ProcessReconciler({ client, processes, revisions: stored, instances: running, events, clock })
   const sources = [
     watches(processes, own),
     watches(instances, itsProcess),

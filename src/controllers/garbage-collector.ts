@@ -5,7 +5,8 @@ import type { Client, ResourceClient } from '../client/client.ts'
 import type { OwnerReference } from '../generated/types.ts'
 import type { Lister } from '../informer/informer.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
-import { inParallel } from './in-parallel.ts'
+import { deleteIfThere } from './delete-if-there.ts'
+import { inParallel, WRITES } from './in-parallel.ts'
 import { isDeleting } from './instance-state.ts'
 import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './well-known.ts'
 
@@ -14,9 +15,6 @@ export type Listers = ReadonlyMap<Kind, Lister<ApiObject>>
 
 /** Objects by the uids of their owners. */
 export const OWNER_INDEX = 'owner'
-
-/** Writes under way for one owner at the same time. */
-const WRITES = 16
 
 /**
  * Looks after the objects of one kind as dependents (gone with the last of their owners) and as owners (deleted in the
@@ -93,12 +91,8 @@ export class GarbageCollector implements Reconciler {
 
   async #delete(kind: Kind, object: ApiObject, propagation: 'Background' | 'Foreground', signal: AbortSignal): Promise<void> {
     const { uid, resourceVersion } = object.metadata
-    try {
-      // Only as it was seen: it may just have been adopted.
-      await this.#client.for(kind).delete(object.metadata, { uid, resourceVersion, propagation, signal })
-    } catch (err) {
-      if (!hasReason(err, 'NotFound')) throw err
-    }
+    // Only as it was seen: it may just have been adopted.
+    await deleteIfThere(this.#clientOf(kind), object.metadata, { uid, resourceVersion, propagation, signal })
   }
 
   async #setOwners(kind: Kind, object: ApiObject, keep: (reference: OwnerReference) => boolean, signal: AbortSignal): Promise<void> {
@@ -112,12 +106,15 @@ export class GarbageCollector implements Reconciler {
   }
 
   async #update(kind: Kind, object: ApiObject, signal: AbortSignal): Promise<void> {
-    // The object came from the lister of this kind: the types can't say that the two go together.
-    const client = this.#client.for(kind) as unknown as ResourceClient<ApiObject>
     try {
-      await client.update(object, { signal })
+      await this.#clientOf(kind).update(object, { signal })
     } catch (err) {
       if (!hasReason(err, 'NotFound')) throw err
     }
+  }
+
+  #clientOf(kind: Kind): ResourceClient<ApiObject> {
+    // What it is given came from the lister of the same kind: the types can't say that the two go together.
+    return this.#client.for(kind) as unknown as ResourceClient<ApiObject>
   }
 }
