@@ -4,7 +4,7 @@ import type { ApiObject, New } from '../../src/api/object.ts'
 import { ApiError, hasReason, type StatusReason } from '../../src/api/status.ts'
 import type { WatchEvent } from '../../src/api/watch-event.ts'
 import { seededRandom } from '../../src/base/random.ts'
-import type { Client, WatchOptions } from '../../src/client/client.ts'
+import type { Client, Ref, WatchOptions } from '../../src/client/client.ts'
 import type { ConfigMap, Instance, Process } from '../../src/generated/types.ts'
 import { eventually } from '../support/eventually.ts'
 
@@ -533,15 +533,24 @@ async function agreeWithModel(client: Client, seed: number): Promise<void> {
   const watchers = VIEWS.map(({ options }, index) =>
     follow(client, { ...options, resourceVersion: start }, seen[index] ?? [], random, stop.signal),
   )
+  const written = new Set<string>()
+  let removed = 0
+  const note = (map: ConfigMap): void => {
+    written.add(map.metadata.resourceVersion)
+  }
+  const remove = async (target: Ref): Promise<void> => {
+    await maps.delete(target)
+    removed += 1
+  }
   const write = async (): Promise<void> => {
     const target = { name: `m${Math.floor(random() * 4)}`, namespace: random() < 0.5 ? 'default' : 'other' }
     const color = ['red', 'blue', 'green'][Math.floor(random() * 3)] ?? 'red'
     try {
       const dice = random()
-      if (dice < 0.35) await maps.create(configMap(target.name, { color }, target.namespace))
-      else if (dice < 0.6) await maps.delete(target)
-      else if (dice < 0.8) await maps.patch(target, { type: 'merge', value: { metadata: { labels: { color } } } })
-      else await maps.patch(target, { type: 'merge', value: { data: { n: String(random()) } } })
+      if (dice < 0.35) note(await maps.create(configMap(target.name, { color }, target.namespace)))
+      else if (dice < 0.6) await remove(target)
+      else if (dice < 0.8) note(await maps.patch(target, { type: 'merge', value: { metadata: { labels: { color } } } }))
+      else note(await maps.patch(target, { type: 'merge', value: { data: { n: String(random()) } } }))
     } catch (err) {
       if (!hasReason(err, 'NotFound') && !hasReason(err, 'AlreadyExists') && !hasReason(err, 'Conflict')) throw err
     }
@@ -551,8 +560,7 @@ async function agreeWithModel(client: Client, seed: number): Promise<void> {
   }
   await Promise.all([writer(), writer(), writer(), writer()])
   // Something that each view sees tells it that it has seen everything before.
-  for (const namespace of ['default', 'other'])
-    for (const name of ['m0', 'm1']) await maps.delete({ name, namespace }).catch(ignoreNotFound)
+  for (const namespace of ['default', 'other']) await remove({ name: 'm1', namespace }).catch(ignoreNotFound)
   const marks = [await maps.create(mark('m1', 'blue', 'default')), await maps.create(mark('m1', 'red', 'other'))]
   const last = marks.map((map) => map.metadata.resourceVersion)
   const isMark = (event: WatchEvent<ConfigMap>): boolean => event.type === 'ADDED' && last.includes(event.object.metadata.resourceVersion)
@@ -569,6 +577,13 @@ async function agreeWithModel(client: Client, seed: number): Promise<void> {
   for (const [index, { sees }] of VIEWS.entries()) {
     assert.deepEqual((seen[index] ?? []).map(brief), selected(everything, sees).map(brief), `view ${index}`)
   }
+  const told = new Set(everything.flatMap((event) => (event.type === 'BOOKMARK' ? [] : [event.object.metadata.resourceVersion])))
+  assert.deepEqual(
+    [...written].filter((version) => !told.has(version)),
+    [],
+    'writes that were not told',
+  )
+  assert.equal(everything.filter(({ type }) => type === 'DELETED').length, removed)
   const finals = replay(everything)
   assert.deepEqual((await maps.list()).items, finals)
 }
