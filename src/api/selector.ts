@@ -21,80 +21,92 @@ export type FieldSelector = readonly FieldRequirement[]
 
 /** Parses `app=web,tier!=db,env in (a,b),!old,weight>3`. Throws ApiError(BadRequest). */
 export function parseLabelSelector(text: string): LabelSelector {
-  const tokens = text.match(/==|!=|[=!<>(),]|[^\s=!<>(),]+/g) ?? []
+  const parser = new LabelParser(text)
   const requirements: LabelRequirement[] = []
-  let at = 0
-  const fail = (what: string): never => {
-    throw apiError('BadRequest', `unable to parse requirement: ${what} in the label selector ${JSON.stringify(text)}`)
+  while (!parser.isAtEnd) requirements.push(parser.requirement(requirements.length > 0))
+  return requirements
+}
+
+/** Reads a label selector word by word. */
+class LabelParser {
+  readonly #text: string
+  readonly #tokens: readonly string[]
+  #at = 0
+
+  constructor(text: string) {
+    this.#text = text
+    this.#tokens = text.match(/==|!=|[=!<>(),]|[^\s=!<>(),]+/g) ?? []
   }
-  const word = (what: string): string => {
-    const token = tokens[at]
-    if (token === undefined || /^[=!<>(),]/.test(token)) return fail(`found '${token ?? ''}', expected: ${what}`)
-    at++
+
+  get isAtEnd(): boolean {
+    return this.#at === this.#tokens.length
+  }
+
+  requirement(isFurther: boolean): LabelRequirement {
+    if (isFurther && !this.#take(',')) this.#fail("',' or the end")
+    if (this.#take('!')) return { key: this.#key(), operator: 'DoesNotExist', values: [] }
+    const key = this.#key()
+    if (this.isAtEnd || this.#next === ',') return { key, operator: 'Exists', values: [] }
+    if (this.#take('=') || this.#take('==')) return { key, operator: 'In', values: [this.#value()] }
+    if (this.#take('!=')) return { key, operator: 'NotIn', values: [this.#value()] }
+    if (this.#take('in')) return { key, operator: 'In', values: this.#set() }
+    if (this.#take('notin')) return { key, operator: 'NotIn', values: this.#set() }
+    if (this.#take('>')) return { key, operator: 'Gt', values: [this.#number()] }
+    if (this.#take('<')) return { key, operator: 'Lt', values: [this.#number()] }
+    return this.#fail('in, notin, =, ==, !=, <, >')
+  }
+
+  get #next(): string {
+    return this.#tokens[this.#at] ?? ''
+  }
+
+  #take(token: string): boolean {
+    if (this.isAtEnd || this.#next !== token) return false
+    this.#at++
+    return true
+  }
+
+  #word(what: string): string {
+    const token = this.#next
+    if (token === '' || /^[=!<>(),]/.test(token)) return this.#fail(what)
+    this.#at++
     return token
   }
-  const key = (): string => {
-    const name = word('a label key')
-    const verdict = checkQualifiedName(name)
-    return verdict === undefined ? name : fail(`key ${JSON.stringify(name)}: ${verdict}`)
+
+  #key(): string {
+    const key = this.#word('a label key')
+    const verdict = checkQualifiedName(key)
+    return verdict === undefined ? key : this.#refuse(`key ${JSON.stringify(key)}: ${verdict}`)
   }
-  const value = (): string => {
-    const token = tokens[at]
-    // Nothing between = and the next comma is the empty value.
-    if (token === undefined || token === ',' || token === ')') return ''
-    const label = word('a label value')
-    const verdict = checkLabelValue(label)
-    return verdict === undefined ? label : fail(`value ${JSON.stringify(label)}: ${verdict}`)
+
+  /** Nothing between an operator and the next comma is the empty value. */
+  #value(): string {
+    if (this.isAtEnd || this.#next === ',' || this.#next === ')') return ''
+    const value = this.#word('a label value')
+    const verdict = checkLabelValue(value)
+    return verdict === undefined ? value : this.#refuse(`value ${JSON.stringify(value)}: ${verdict}`)
   }
-  const set = (): string[] => {
-    if (tokens[at++] !== '(') fail("expected: '(' after in or notin")
-    const values = [value()]
-    while (tokens[at] === ',') {
-      at++
-      values.push(value())
-    }
-    if (tokens[at++] !== ')') fail("expected: ',' or ')'")
+
+  #set(): readonly string[] {
+    if (!this.#take('(')) this.#fail("'('")
+    const values = [this.#value()]
+    while (this.#take(',')) values.push(this.#value())
+    if (!this.#take(')')) this.#fail("',' or ')'")
     return values
   }
-  const number = (): string => {
-    const digits = value()
-    return /^\d{1,18}$/.test(digits) ? digits : fail(`the value of < and > must be a whole number, found '${digits}'`)
+
+  #number(): string {
+    const digits = this.#value()
+    return /^\d{1,18}$/.test(digits) ? digits : this.#refuse(`the value of < and > must be a whole number, found '${digits}'`)
   }
-  const requirement = (): LabelRequirement => {
-    if (tokens[at] === '!') {
-      at++
-      return { key: key(), operator: 'DoesNotExist', values: [] }
-    }
-    const name = key()
-    const operator = tokens[at]
-    if (operator === undefined || operator === ',') return { key: name, operator: 'Exists', values: [] }
-    at++
-    switch (operator) {
-      case '=':
-      case '==':
-        return { key: name, operator: 'In', values: [value()] }
-      case '!=':
-        return { key: name, operator: 'NotIn', values: [value()] }
-      case 'in':
-        return { key: name, operator: 'In', values: set() }
-      case 'notin':
-        return { key: name, operator: 'NotIn', values: set() }
-      case '>':
-        return { key: name, operator: 'Gt', values: [number()] }
-      case '<':
-        return { key: name, operator: 'Lt', values: [number()] }
-      default:
-        return fail(`found '${operator}', expected: in, notin, =, ==, !=, <, >`)
-    }
+
+  #fail(expected: string): never {
+    return this.#refuse(`found '${this.#next}', expected: ${expected}`)
   }
-  while (at < tokens.length) {
-    requirements.push(requirement())
-    if (at === tokens.length) break
-    if (tokens[at] !== ',') fail(`found '${tokens[at]}', expected: ',' or the end`)
-    at++
-    if (at === tokens.length) fail("found '', expected: a label key after ','")
+
+  #refuse(what: string): never {
+    throw apiError('BadRequest', `unable to parse requirement: ${what} (in the label selector ${JSON.stringify(this.#text)})`)
   }
-  return requirements
 }
 
 export function matchesLabels(selector: LabelSelector, labels: Readonly<Record<string, string>> = {}): boolean {

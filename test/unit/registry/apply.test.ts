@@ -311,6 +311,26 @@ describe('applyConfiguration for kubectl', () => {
     assert.match(conflictOf(() => bench.apply('flux', { spec: { command: ['b'] } })).message, /"kubectl-client-side-apply"/)
   })
 
+  it('goes through with the way in which kubectl takes over the fields of its client-side apply', () => {
+    const bench = clientSide({ command: ['a'], nice: 1 })
+    bench.apply('kubectl', { spec: { command: ['a'] } })
+    assert.equal(bench.spec.nice, 1, 'the client-side apply still owns it')
+    const annotation = bench.live?.metadata.annotations?.[LAST] ?? ''
+    bench.apply('kubectl-last-applied', { metadata: { annotations: { [LAST]: annotation } } })
+    // kubectl hands the fields of the client-side apply to its own entry, in a JSON patch of managedFields.
+    const entries = bench.live?.metadata.managedFields ?? []
+    const old = entries.find(({ manager }) => manager === 'kubectl-client-side-apply')
+    const managedFields = entries
+      .filter((entry) => entry !== old)
+      .map((entry) => (entry.manager === 'kubectl' ? { ...entry, fieldsV1: old?.fieldsV1 } : entry))
+    bench.update('kubectl', { metadata: { managedFields } })
+    assert.deepEqual(Object.keys(bench.owners), ['kubectl/Apply', 'kubectl-last-applied/Apply'])
+    bench.apply('kubectl', { spec: { command: ['a'] } })
+    assert.equal('nice' in bench.spec, false, 'now that nobody else says it, it goes')
+    assert.equal(bench.spec.replicas, 1)
+    assert.deepEqual(JSON.parse(bench.live?.metadata.annotations?.[LAST] ?? ''), manifest({ command: ['a'] }))
+  })
+
   it('is not impressed by an annotation that is no object', () => {
     const bench = clientSide({ command: ['a'] })
     bench.update('edit', { metadata: { annotations: { [LAST]: '{' } } })
