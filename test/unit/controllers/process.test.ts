@@ -181,7 +181,7 @@ test('an Instance that dies long after a roll does not make the roll fail', asyn
   assertPartly(findCondition(status?.conditions, 'Progressing'), { status: 'True', reason: 'Complete' })
 })
 
-test('restartedAt rolls every Instance once, and keeps its own restartedAt', async () => {
+test('restartedAt rolls every Instance once, keeps its own restartedAt, and names who asked', async () => {
   await start()
   await env.create('web', { replicas: 2 })
   await ready('web')
@@ -193,6 +193,7 @@ test('restartedAt rolls every Instance once, and keeps its own restartedAt', asy
     for (const { spec, status } of await env.instances('web')) {
       assert.equal(spec.rolloutRestartedAt, '2026-01-01T02:00:00Z')
       assert.equal(status?.rolloutRestartedAt, spec.rolloutRestartedAt)
+      assert.equal(spec.rolloutActor, 'pmk-restart')
     }
   })
   assert.equal((await env.instance('web-1')).spec.restartedAt, '2026-01-01T01:00:00Z')
