@@ -149,7 +149,7 @@ export class Launcher {
         try {
           return await runtime.readFileAs(path, surroundings.identity)
         } catch (err) {
-          if (await isMissing(path)) return undefined
+          if (hasCode(err, 'ENOENT') || (await isMissing(path))) return undefined
           throw new ConfigError('EnvFileUnreadable', `Environment file ${path}: ${messageOf(err)}`, { cause: err })
         }
       },
@@ -245,12 +245,17 @@ function isOutage(err: unknown): boolean {
   )
 }
 
+function hasCode(err: unknown, code: string): boolean {
+  return err instanceof Error && 'code' in err && err.code === code
+}
+
+/** Reading as another user tells no reason that a program could understand; whether there is a file can be seen. */
 async function isMissing(path: string): Promise<boolean> {
   try {
     await stat(path)
     return false
   } catch (err) {
-    return (err as NodeJS.ErrnoException).code === 'ENOENT'
+    return hasCode(err, 'ENOENT')
   }
 }
 

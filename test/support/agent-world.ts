@@ -109,7 +109,7 @@ export class AgentWorld {
         nodeName: NODE,
         revision: `${owner}-1`,
         ...spec,
-        template: { command: ['sleep', '1000'], ...template },
+        template: { ...(template.script === undefined ? { command: ['sleep', '1000'] } : {}), ...template },
       },
     })
     await this.settle()

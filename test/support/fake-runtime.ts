@@ -409,7 +409,7 @@ export class FakeRuntime implements ProcessRuntime {
 
   async readFileAs(path: string, _identity: Identity | undefined): Promise<string> {
     const text = this.#files.get(path)
-    if (text === undefined) throw new Error(`${path}: no such file`)
+    if (text === undefined) throw Object.assign(new Error(`${path}: no such file`), { code: 'ENOENT' })
     return text
   }
 

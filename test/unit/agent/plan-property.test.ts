@@ -238,10 +238,15 @@ class Life {
     const name = probing[Math.floor(this.#random() * probing.length)]
     if (name === undefined || world.run?.state !== 'running') return
     const passing = this.#chance(0.7)
-    // A failing one may lead to a death at once, which counts from now.
-    if (!passing && name !== 'readiness') this.#death(() => world.verdict(name, passing))
-    else world.verdict(name, passing)
-    if (world.memory.stop !== undefined || world.run?.state === 'running') return
+    if (passing || name === 'readiness') {
+      world.verdict(name, passing)
+      return
+    }
+    // A failing one may lead to a death at once, which then counts from now.
+    const { id } = world.run
+    const before = this.#lastEnd
+    this.#death(() => world.verdict(name, passing))
+    if (world.run?.id === id && world.run.state === 'running') this.#lastEnd = before
   }
 
   #hookEnds(): void {
