@@ -66,12 +66,15 @@ export class ProcessInstances {
       return await deleteIfThere(client, metadata, { uid: metadata.uid, signal })
     })
     const update = new Set(rollout.update)
-    const actor = rolloutActor(process)
     const staying = instances.filter((instance) => !remove.has(instance))
     const changed = inParallel(staying, WRITES, async (instance) => {
       if (isDeleting(instance)) return instance
       const { revisions } = this.#options
       const isRolled = update.has(instance)
+      // The same revision again is a restart, which has an owner of its own.
+      const actor = isRolled
+        ? rolloutActor(process, instance.spec.revision === revision.metadata.name ? 'restartedAt' : undefined)
+        : undefined
       const next = isRolled
         ? rolled(process, instance, revision, actor)
         : refreshed(process, instance, revisions.find(process, instance.spec.revision))

@@ -1,16 +1,17 @@
 import type { ManagedFieldsEntry, Process } from '../generated/types.ts'
 
-/** Who changed what the Process asks for last, as far as its managed fields tell. */
-export function rolloutActor({ metadata }: Process): string | undefined {
+/** Who changed what the Process asks for last, or one field of its spec, as far as its managed fields tell. */
+export function rolloutActor({ metadata }: Process, field?: 'restartedAt'): string | undefined {
   let last: ManagedFieldsEntry | undefined
   for (const entry of metadata.managedFields ?? []) {
-    if (entry.subresource === 'status' || !touchesSpec(entry)) continue
+    if (entry.subresource === 'status' || !touches(entry, field)) continue
     // Whole seconds: of two in the same second the later in the list came later.
     if (last === undefined || (entry.time ?? '') >= (last.time ?? '')) last = entry
   }
   return last?.manager
 }
 
-function touchesSpec({ fieldsV1 }: ManagedFieldsEntry): boolean {
-  return fieldsV1 === undefined || Object.hasOwn(fieldsV1, 'f:spec')
+function touches({ fieldsV1 }: ManagedFieldsEntry, field: string | undefined): boolean {
+  const spec = (fieldsV1 as Readonly<Record<string, object>> | undefined)?.['f:spec']
+  return spec !== undefined && (field === undefined || Object.hasOwn(spec, `f:${field}`))
 }
