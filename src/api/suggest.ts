@@ -13,7 +13,8 @@ export function suggestField(root: JsonSchema, siblings: JsonSchema, parents: re
   return find(siblings, parents, name) ?? find(root, [], name)
 }
 
-function nearest(candidates: readonly string[], name: string): string | undefined {
+/** The candidate spelt nearly as `name` is: one slip for each three letters. */
+export function nearest(candidates: readonly string[], name: string): string | undefined {
   const wanted = name.toLowerCase()
   // One slip for each three letters: enough for typing errors, too little to turn one word into another.
   let allowed = Math.max(1, Math.floor(wanted.length / 3))
