@@ -104,7 +104,7 @@ function compare(schema: JsonSchema, before: unknown, after: unknown, path: stri
     schema.properties !== undefined &&
     isObjectOrAbsent(left) &&
     isObjectOrAbsent(right) &&
-    (left !== undefined || hasLaunchFields(schema))
+    ((left !== undefined && right !== undefined) || hasLaunchFields(schema))
   ) {
     compareFields(schema, left ?? {}, right ?? {}, path, restart, changes)
   } else if (schema.items !== undefined && keys?.length === 1 && keys[0] !== undefined && Array.isArray(left) && Array.isArray(right)) {

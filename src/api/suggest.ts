@@ -5,12 +5,16 @@ const DEPTH = 4
 
 /**
  * The field that was probably meant by an unknown one: a sibling spelt nearly so, else a field of just that name further
- * down or elsewhere in the object. `parents` are the names on the way to it; list items have none.
+ * down or elsewhere in the object. `parent` is the path of the object it was found in.
  */
-export function suggestField(root: JsonSchema, siblings: JsonSchema, parents: readonly string[], name: string): string | undefined {
+export function suggestField(root: JsonSchema, siblings: JsonSchema, parent: string, name: string): string | undefined {
   const near = nearest(Object.keys(siblings.properties ?? {}), name)
-  if (near !== undefined) return [...parents, near].join('.')
-  return find(siblings, parents, name) ?? find(root, [], name)
+  if (near !== undefined) return join(parent, near)
+  return find(siblings, parent, name) ?? find(root, '', name)
+}
+
+function join(parent: string, name: string): string {
+  return parent === '' ? name : `${parent}.${name}`
 }
 
 /** The candidate spelt nearly as `name` is: one slip for each three letters. */
@@ -29,16 +33,16 @@ export function nearest(candidates: readonly string[], name: string): string | u
 }
 
 /** Breadth first, so that the shallowest place wins. Metadata and status are not where people put what they want. */
-function find(schema: JsonSchema, path: readonly string[], name: string): string | undefined {
-  let level: readonly { readonly schema: JsonSchema; readonly path: readonly string[] }[] = [{ schema, path }]
+function find(schema: JsonSchema, path: string, name: string): string | undefined {
+  let level: readonly { readonly schema: JsonSchema; readonly path: string }[] = [{ schema, path }]
   for (let depth = 0; depth < DEPTH && level.length > 0; depth++) {
     for (const { schema, path } of level) {
-      if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) return [...path, name].join('.')
+      if (schema.properties !== undefined && Object.hasOwn(schema.properties, name)) return join(path, name)
     }
     level = level.flatMap(({ schema, path }) =>
       Object.entries(schema.properties ?? {})
-        .filter(([key]) => path.length > 0 || (key !== 'metadata' && key !== 'status'))
-        .map(([key, property]) => ({ schema: property, path: [...path, key] })),
+        .filter(([key]) => path !== '' || (key !== 'metadata' && key !== 'status'))
+        .map(([key, property]) => ({ schema: property, path: join(path, key) })),
     )
   }
   return undefined

@@ -74,8 +74,7 @@ function shapeObject(
   const { schema } = definition
   const strictErrors: string[] = []
   const onUnknown = (parent: Path, name: string, siblings: JsonSchema): void => {
-    const names = parent.filter((step) => typeof step === 'string')
-    const meant = suggestField(schema, siblings, names, name)
+    const meant = suggestField(schema, siblings, formatPath(schema, parent), name)
     const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
     strictErrors.push(`unknown field "${formatPath(schema, [...parent, name])}"${hint}`)
   }

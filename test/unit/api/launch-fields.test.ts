@@ -102,6 +102,9 @@ describe('changedFields', () => {
     ],
     [{}, { logs: { maxFiles: 3, mergeStderr: false } }, ['spec.logs.maxFiles', false], ['spec.logs.mergeStderr', true]],
     [{}, { livenessProbe: { tcpSocket: { port: 1 } } }, ['spec.livenessProbe', false]],
+    [{ livenessProbe: { tcpSocket: { port: 1 } } }, {}, ['spec.livenessProbe', false]],
+    [{ securityContext: { runAsUser: 'a' } }, {}, ['spec.securityContext', true]],
+    [{ logs: { maxFiles: 3, mergeStderr: false } }, {}, ['spec.logs.maxFiles', false], ['spec.logs.mergeStderr', true]],
     [
       { livenessProbe: { tcpSocket: { port: 1 } } },
       { livenessProbe: { tcpSocket: { port: 2 }, periodSeconds: 5 } },

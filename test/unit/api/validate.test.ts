@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { strictDecodingError } from '../../../src/api/field-errors.ts'
-import { definitionOf } from '../../../src/api/scheme.ts'
+import { formats } from '../../../src/api/formats.ts'
+import { definitionOf, definitions } from '../../../src/api/scheme.ts'
 import { hasReason } from '../../../src/api/status.ts'
 import { decodeConfiguration, decodeObject, validateObject } from '../../../src/api/validate.ts'
 
@@ -98,8 +100,8 @@ describe('decodeObject', () => {
       'unknown field "spec.bogus"',
       'unknown field "spec.Command" (did you mean spec.command?)',
       'unknown field "spec.compress" (did you mean spec.logs.compress?)',
-      'unknown field "spec.env[0].vaule" (did you mean spec.env.value?)',
-      'unknown field "spec.rlimits[nofile].softt" (did you mean spec.rlimits.nofile.soft?)',
+      'unknown field "spec.env[0].vaule" (did you mean spec.env[0].value?)',
+      'unknown field "spec.rlimits[nofile].softt" (did you mean spec.rlimits[nofile].soft?)',
       'unknown field "replicas" (did you mean spec.replicas?)',
       'duplicate field "spec.env"',
     ])
@@ -292,4 +294,22 @@ describe('validateObject', () => {
     assert.deepEqual(validateObject(process, web({ command: ['a'] })), [])
     assert.equal(validateObject(process, web({ nice: 99 })).length, 1)
   })
+})
+
+describe('the schemas of the kinds', () => {
+  for (const definition of definitions) {
+    it(`are sound: ${definition.kind}`, () => {
+      const ajv = new Ajv2020({ strict: false })
+      assert.ok(ajv.validateSchema(definition.schema), ajv.errorsText())
+      assert.notDeepEqual(validateObject(definition, {}), [])
+    })
+
+    it(`name only formats that are checked: ${definition.kind}`, () => {
+      const named = [...JSON.stringify(definition.schema).matchAll(/"format":"([^"]+)"/g)].map(([, name]) => name ?? '')
+      assert.deepEqual(
+        named.filter((name) => !Object.hasOwn(formats, name)),
+        [],
+      )
+    })
+  }
 })
