@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ControlPlaneEnv } from '../../support/control-plane-env.ts'
-import { settle } from '../../support/fake-clock.ts'
+import { ControlPlaneEnv } from '../support/control-plane-env.ts'
+import { settle } from '../support/fake-clock.ts'
 
 test('a thousand Processes made at once all get there, with few writes for each', async (t) => {
   const env = await ControlPlaneEnv.start({ heartbeats: false })
@@ -17,7 +17,7 @@ test('a thousand Processes made at once all get there, with few writes for each'
       if (items.every(({ status }) => status?.reason === 'Running')) break
       // Only a conflict waits, for some milliseconds of the clock.
       await env.clock.advance(5)
-      assert.ok(performance.now() - start < 60_000, 'it takes far too long')
+      assert.ok(performance.now() - start < 300_000, 'it takes far too long')
     }
     const writes = env.store.revision() - before
     t.diagnostic(
