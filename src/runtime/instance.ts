@@ -5,8 +5,12 @@ import { RUN_GROUP, type TreeRoot } from './process-tree.ts'
 import type { InstanceId, InstanceRecord, Run, RunId } from './runtime.ts'
 import type { ExtraFile, RunFile } from './state-dir.ts'
 
-/** Between two looks without a file event. */
-const LONGEST_WAIT: Millis = 20
+/**
+ * Between two looks without a file event. Events are what one waits for; looking by the clock is for those that get lost,
+ * and hundreds may wait at once.
+ */
+const FIRST_WAIT: Millis = 2
+const LONGEST_WAIT: Millis = 500
 
 /** What one runtime keeps in memory of one Instance. The directory is the truth; this is what was read of it last. */
 export class Instance {
@@ -62,7 +66,7 @@ export class Instance {
   ): Promise<T | undefined> {
     const { clock, timeout, signal } = options
     const end = clock.monotonic() + timeout
-    for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
+    for (let wait = FIRST_WAIT; ; wait = Math.min(wait * 2, LONGEST_WAIT)) {
       let isWoken = false
       let resume = (): void => {
         isWoken = true

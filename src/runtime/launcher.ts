@@ -15,8 +15,8 @@ export interface LauncherOptions {
   readonly shell: string
   readonly spawn: SpawnChild
   readonly clock: Clock
-  /** True for the pid of a shim that is up: all else that an old launcher left is on its way to be one. */
-  readonly isShim: (identity: ProcessIdentity) => boolean
+  /** The shims that are up, start times by pid: all else that an old launcher left is on its way to be one. */
+  readonly shims: () => ReadonlyMap<number, number>
 }
 
 interface LauncherFile extends ProcessIdentity {
@@ -120,13 +120,16 @@ export class Launcher {
 
   /** After a launcher was killed, a child of it may still be on its way to become a shim. */
   async #settled(launcher: number): Promise<void> {
-    const { clock, isShim } = this.#options
+    const { clock, shims } = this.#options
     const end = clock.monotonic() + DRAIN_TIMEOUT
-    const isHalfMade = (pid: number): boolean => {
-      const stat = readStat(pid)
-      return stat?.pgrp === launcher && isLive(stat) && !isShim(stat)
+    const isAnyHalfMade = (): boolean => {
+      const up = shims()
+      return allPids().some((pid) => {
+        const stat = readStat(pid)
+        return stat?.pgrp === launcher && isLive(stat) && up.get(pid) !== stat.startTime
+      })
     }
-    while (allPids().some(isHalfMade) && clock.monotonic() < end) await pause(clock, 2)
+    while (isAnyHalfMade() && clock.monotonic() < end) await pause(clock, 2)
   }
 
   #readFile(): LauncherFile | undefined {

@@ -14,7 +14,7 @@ import { launchText, quote } from './launch-chain.ts'
 import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
-import { bootId, inheritedDescriptors, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
+import { bootId, inheritedDescriptors, isAlive, readStat } from './proc-stat.ts'
 import { type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
@@ -116,8 +116,8 @@ class PosixRuntime implements ProcessRuntime {
       entry.shim = dir.readShim(id)
       this.#instances.set(id, entry)
     }
-    const isShim = (identity: ProcessIdentity): boolean => this.#isShim(identity)
-    const launcher = new Launcher({ directory: dir.root, shell: host.shell, spawn: spawnChild, clock, bootId: this.#boot, isShim })
+    const shimsUp = (): ReadonlyMap<number, number> => this.#shimsUp()
+    const launcher = new Launcher({ directory: dir.root, shell: host.shell, spawn: spawnChild, clock, bootId: this.#boot, shims: shimsUp })
     await launcher.takeOver()
     const known = new Set(ids)
     const { trees, gaps } = await openTrees({ dataDir, clock, host, spawn: spawnChild, launcher, known, cgroups: cgroups ?? true })
@@ -224,11 +224,14 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   async list(): Promise<readonly InstanceRecord[]> {
+    const entries = [...this.#instances.values()]
     const records: InstanceRecord[] = []
-    for (const [index, entry] of [...this.#instances.values()].entries()) {
-      await this.#refresh(entry)
-      if (this.#instances.get(entry.id) === entry && isKnown(entry)) records.push(entry.record)
-      if (index % SLICE === SLICE - 1) await turn()
+    for (let start = 0; start < entries.length; start += SLICE) {
+      const slice = entries.slice(start, start + SLICE)
+      // Together, so that they share one look at the process table.
+      await Promise.all(slice.map((entry) => this.#refresh(entry)))
+      for (const entry of slice) if (!entry.removed && isKnown(entry)) records.push(entry.record)
+      await turn()
     }
     return records
   }
@@ -341,12 +344,9 @@ class PosixRuntime implements ProcessRuntime {
     return entry?.file?.id === id ? entry : undefined
   }
 
-  #isShim(identity: ProcessIdentity): boolean {
-    for (const entry of this.#instances.values()) {
-      const shim = this.#dir.readShim(entry.id)
-      if (shim?.pid === identity.pid && shim.startTime === identity.startTime) return true
-    }
-    return false
+  #shimsUp(): ReadonlyMap<number, number> {
+    const shims = [...this.#instances.keys()].flatMap((id) => this.#dir.readShim(id) ?? [])
+    return new Map(shims.map((shim) => [shim.pid, shim.startTime]))
   }
 
   async #start(entry: Instance, config: RunConfig, attempt: number): Promise<Run> {
@@ -452,11 +452,8 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   async #relist(): Promise<void> {
-    for (const [index, entry] of [...this.#instances.values()].entries()) {
-      if (this.#stopped.signal.aborted) return
-      if (entry.file !== undefined) await this.#refresh(entry)
-      if (index % SLICE === SLICE - 1) await turn()
-    }
+    await this.list()
+    if (this.#stopped.signal.aborted) return
     const running = [...this.#instances.values()].filter((entry) => entry.run?.state === 'running')
     await this.#parts.trees.remember(running.map((entry) => entry.root))
     this.#parts.logs.sweep()

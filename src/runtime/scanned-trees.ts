@@ -4,6 +4,15 @@ import { allPids, environmentOf, isAlive, type ProcessIdentity, type ProcessStat
 import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, signalProcess, type TreeRoot } from './process-tree.ts'
 import type { InstanceId } from './runtime.ts'
 
+/** The process table at one moment, by what ties processes together. */
+interface Snapshot {
+  readonly all: readonly ProcessStat[]
+  readonly byPid: ReadonlyMap<number, ProcessStat>
+  readonly bySession: ReadonlyMap<number, readonly ProcessStat[]>
+  readonly byParent: ReadonlyMap<number, readonly ProcessStat[]>
+  readonly byMarker: ReadonlyMap<string, readonly ProcessStat[]>
+}
+
 /**
  * Without cgroups: the members are the leader's session, the descendants of shim and leader, all that carries the marker, and
  * all that was seen to be a member before. A process that forks faster than the table can be read gets away.
@@ -14,7 +23,7 @@ export class ScannedTrees implements ProcessTrees {
   readonly #seen = new Map<string, Map<number, number>>()
   /** Markers by process, read once: `pid` to start time and marker. */
   #markers = new Map<number, { readonly startTime: number; readonly marker: string }>()
-  #scan: Promise<readonly ProcessStat[]> | undefined
+  #scan: Promise<Snapshot> | undefined
 
   constructor(options: { readonly clock: Clock }) {
     this.#clock = options.clock
@@ -40,7 +49,7 @@ export class ScannedTrees implements ProcessTrees {
       const stopped = new Map<number, ProcessIdentity>()
       for (let found = true, rounds = 0; found && rounds < 50; rounds++) {
         found = false
-        for (const member of this.#select(root, scanNow())) {
+        for (const member of this.#select(root, this.#snapshot(scanNow()))) {
           if (stopped.has(member.pid)) continue
           found = true
           stopped.set(member.pid, member)
@@ -77,42 +86,52 @@ export class ScannedTrees implements ProcessTrees {
 
   /** Kills whatever carries a marker of that kind. */
   async killMarked(isMeant: (marker: string) => boolean): Promise<void> {
-    const meant = (await this.#sharedScan()).filter((stat) => isLive(stat) && isMeant(this.#markerOf(stat)))
+    const meant = (await this.#sharedScan()).all.filter((stat) => isLive(stat) && isMeant(this.#markerOf(stat)))
     for (const stat of meant) signalProcess(stat, 9)
     const end = this.#clock.monotonic() + KILL_TIMEOUT
     while (meant.some(isAlive) && this.#clock.monotonic() < end) await pause(this.#clock, 2)
   }
 
-  #select(root: TreeRoot, all: readonly ProcessStat[]): ProcessStat[] {
+  #select(root: TreeRoot, all: Snapshot): ProcessStat[] {
     const { leader, shim } = root
     const seen = this.#seen.get(root.marker) ?? new Map<number, number>()
     this.#seen.set(root.marker, seen)
-    const stats = new Map(all.map((stat) => [stat.pid, stat]))
-    for (const [pid, startTime] of seen) if (stats.get(pid)?.startTime !== startTime) seen.delete(pid)
-    for (const pid of this.#markers.keys()) if (!stats.has(pid)) this.#markers.delete(pid)
-
-    // A session whose leader has another start time is somebody else's that got the same number.
-    const other = leader === undefined ? undefined : stats.get(leader.pid)
-    const session = leader !== undefined && (other === undefined || other.startTime === leader.startTime) ? leader.pid : -1
-    const isShim = (stat: ProcessStat): boolean => stat.pid === shim?.pid && stat.startTime === shim.startTime
     const members = new Map<number, ProcessStat>()
-    for (const stat of all) {
-      if (isShim(stat) || stat.pid === nodeProcess.pid) continue
-      if (stat.session === session || seen.has(stat.pid) || this.#markerOf(stat) === root.marker) members.set(stat.pid, stat)
+    const isShim = (stat: ProcessStat): boolean => stat.pid === shim?.pid && stat.startTime === shim.startTime
+    const found: ProcessStat[] = []
+    const add = (stat: ProcessStat): void => {
+      if (members.has(stat.pid) || isShim(stat) || stat.pid === nodeProcess.pid) return
+      members.set(stat.pid, stat)
+      found.push(stat)
     }
-    for (let grown = true; grown; ) {
-      grown = false
-      for (const stat of all) {
-        const parent = stats.get(stat.ppid)
-        if (members.has(stat.pid) || parent === undefined || isShim(stat)) continue
-        if (members.has(stat.ppid) || isShim(parent)) {
-          members.set(stat.pid, stat)
-          grown = true
-        }
-      }
+    // A session whose leader has another start time is somebody else's that got the same number.
+    const namesake = leader === undefined ? undefined : all.byPid.get(leader.pid)
+    if (leader !== undefined && (namesake === undefined || namesake.startTime === leader.startTime))
+      all.bySession.get(leader.pid)?.forEach(add)
+    for (const [pid, startTime] of seen) {
+      const stat = all.byPid.get(pid)
+      if (stat?.startTime === startTime) add(stat)
+      else seen.delete(pid)
     }
-    for (const stat of members.values()) seen.set(stat.pid, stat.startTime)
-    return [...members.values()].filter(isLive)
+    all.byMarker.get(root.marker)?.forEach(add)
+    const shimStat = shim === undefined ? undefined : all.byPid.get(shim.pid)
+    if (shimStat !== undefined && isShim(shimStat)) all.byParent.get(shimStat.pid)?.forEach(add)
+    // `found` grows while it is walked: children of children come in turn.
+    for (const stat of found) all.byParent.get(stat.pid)?.forEach(add)
+    for (const stat of found) seen.set(stat.pid, stat.startTime)
+    return found.filter(isLive)
+  }
+
+  #snapshot(all: readonly ProcessStat[]): Snapshot {
+    const byPid = new Map(all.map((stat) => [stat.pid, stat]))
+    for (const pid of this.#markers.keys()) if (!byPid.has(pid)) this.#markers.delete(pid)
+    return {
+      all,
+      byPid,
+      bySession: groupBy(all, (stat) => stat.session),
+      byParent: groupBy(all, (stat) => stat.ppid),
+      byMarker: groupBy(all, (stat) => this.#markerOf(stat)),
+    }
   }
 
   #markerOf(stat: ProcessStat): string {
@@ -124,10 +143,10 @@ export class ScannedTrees implements ProcessTrees {
   }
 
   /** Callers that come while a scan hasn't begun share it. */
-  #sharedScan(): Promise<readonly ProcessStat[]> {
-    this.#scan ??= new Promise<void>((resolve) => setImmediate(resolve)).then(() => {
+  #sharedScan(): Promise<Snapshot> {
+    this.#scan ??= new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
       this.#scan = undefined
-      return scanInSlices()
+      return this.#snapshot(await scanInSlices())
     })
     return this.#scan
   }
@@ -148,4 +167,15 @@ async function scanInSlices(): Promise<readonly ProcessStat[]> {
 
 function scanNow(): readonly ProcessStat[] {
   return allPids().flatMap((pid) => readStat(pid) ?? [])
+}
+
+function groupBy<K>(stats: readonly ProcessStat[], keyOf: (stat: ProcessStat) => K): ReadonlyMap<K, readonly ProcessStat[]> {
+  const groups = new Map<K, ProcessStat[]>()
+  for (const stat of stats) {
+    const key = keyOf(stat)
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, [stat])
+    else group.push(stat)
+  }
+  return groups
 }

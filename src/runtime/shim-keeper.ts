@@ -41,8 +41,7 @@ export class ShimKeeper {
     const { dir, launcher, bootId, logPath, watch } = this.#options
     if (dir.hasShim(entry.id)) return
     if (!dir.isComplete(entry.id, bootId)) {
-      await this.#refillSpares()
-      dir.layOut(entry.id, bootId, logPath(entry))
+      dir.layOut(entry.id, { bootId, logPath: logPath(entry), fifo: await this.#takeSpare() })
     }
     watch(entry)
     for (let tries = 0; tries < 2; tries++) {
@@ -81,8 +80,10 @@ export class ShimKeeper {
     if (host.protectsShims) await protectFromOom(pid)
   }
 
-  async #refillSpares(): Promise<void> {
-    while (this.#options.dir.spareFifos === 0) {
+  async #takeSpare(): Promise<string> {
+    for (;;) {
+      const fifo = this.#options.dir.takeSpare()
+      if (fifo !== undefined) return fifo
       this.#spares ??= this.#makeSpares().finally(() => {
         this.#spares = undefined
       })

@@ -64,9 +64,9 @@ export class StateDir {
     return join(this.root, '.spare')
   }
 
-  /** How many FIFOs lie ready. Making one takes a process, so they are made in bulk. */
-  get spareFifos(): number {
-    return this.#spares.length
+  /** A FIFO that lies ready, to be laid out. Making one takes a process, so they are made in bulk. */
+  takeSpare(): string | undefined {
+    return this.#spares.pop()
   }
 
   /** Paths at which new FIFOs are wanted; hand them to `addSpares` once made. */
@@ -107,11 +107,10 @@ export class StateDir {
     return this.readText(instance, 'format') === RUN_FORMAT && this.readText(instance, 'boot') === bootId
   }
 
-  /** Lays out what a shim needs. Only while no shim lives. Takes a spare FIFO, so there must be one. */
-  layOut(instance: InstanceId, bootId: string, logPath: string): void {
+  /** Lays out what a shim needs. Only while no shim lives. */
+  layOut(instance: InstanceId, layout: { readonly bootId: string; readonly logPath: string; readonly fifo: string }): void {
+    const { bootId, logPath, fifo } = layout
     this.createDirectory(instance)
-    const fifo = this.#spares.pop()
-    if (fifo === undefined) throw new Error('No spare FIFO')
     renameSync(fifo, this.file(instance, 'ctl'))
     const blank = Buffer.alloc(RECORD_SIZE, ' ')
     for (const name of ['shim', 'pid', 'exit']) writeFileSync(this.file(instance, name), blank, { mode: 0o600 })
