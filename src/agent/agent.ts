@@ -272,6 +272,7 @@ class NodeAgent implements Agent {
       instance: undefined,
       memory: undefined,
       saved: undefined,
+      status: undefined,
       startFailure: undefined,
       requestedSignal: undefined,
       command: undefined,

@@ -115,7 +115,9 @@ export class InstanceReconciler implements Reconciler {
     // What a start is about to change isn't worth a write of its own.
     if (!known || step?.type === 'start' || step?.type === 'forget') return
     const command = tracked.command ?? instance.status?.command
-    statuses.set(tracked.uid, statusOf({ instance, plan: decision, run, time: this.#time(), command, gaps: runtime.hostGaps() }))
+    const before = tracked.status ?? instance.status
+    tracked.status = statusOf({ instance, plan: decision, run, time: this.#time(), command, gaps: runtime.hostGaps(), before })
+    statuses.set(tracked.uid, tracked.status)
   }
 
   async #save(tracked: TrackedInstance, { memory, steps }: Plan): Promise<void> {

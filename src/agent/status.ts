@@ -13,15 +13,17 @@ export interface StatusInput {
   /** The program's path as it was found for the present or last run. */
   readonly command: readonly string[] | undefined
   readonly gaps: readonly HostGap[]
+  /** What was reported last. Not what a cache shows: it may be older, and times taken from it would go back and forth for ever. */
+  readonly before: InstanceStatus | undefined
 }
 
 /** The status to report. The same situation gives the same status, so that nothing is written when nothing changed. */
-export function statusOf({ instance, plan, run, time, command, gaps }: StatusInput): InstanceStatus {
+export function statusOf({ instance, plan, run, time, command, gaps, before }: StatusInput): InstanceStatus {
   const { memory, standing } = plan
   const live = run?.state === 'running' ? run : undefined
   const past = memory.run
   const hostGaps = gapsOf(instance.spec.template, gaps)
-  const lastNextStartAt = instance.status?.nextStartAt
+  const lastNextStartAt = before?.nextStartAt
   return {
     observedGeneration: instance.metadata.generation,
     phase: standing.phase,
@@ -37,7 +39,7 @@ export function statusOf({ instance, plan, run, time, command, gaps }: StatusInp
     ...(memory.lastTermination === undefined ? {} : { lastTermination: memory.lastTermination }),
     ...(memory.transitions.length === 0 ? {} : { transitions: memory.transitions }),
     ...(hostGaps.length === 0 ? {} : { hostGaps }),
-    conditions: conditionsOf(instance, plan, live, time, hostGaps),
+    conditions: conditionsOf(before?.conditions ?? [], plan, live, time, hostGaps),
   }
 }
 
@@ -54,13 +56,12 @@ function nextStartAt({ now }: Time, left: number, before: string | undefined): s
 }
 
 function conditionsOf(
-  { status }: Instance,
+  before: readonly Condition[],
   { memory, standing }: Plan,
   live: (Run & { readonly state: 'running' }) | undefined,
   { now }: Time,
   hostGaps: readonly string[],
 ): readonly Condition[] {
-  const before = status?.conditions ?? []
   /** What is merely so keeps the time at which it was first said; a flag knows its own. */
   const since = (type: string, value: 'True' | 'False'): string => {
     const known = before.find((condition) => condition.type === type)

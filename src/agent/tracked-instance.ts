@@ -1,4 +1,4 @@
-import type { Instance } from '../generated/types.ts'
+import type { Instance, InstanceStatus } from '../generated/types.ts'
 import type { RunId, SignalName } from '../runtime/runtime.ts'
 import type { ActivityRunner } from './activity-runner.ts'
 import type { Memory } from './memory.ts'
@@ -17,6 +17,8 @@ export interface TrackedInstance {
   saved: string | undefined
   startFailure: Observed['startFailure']
   requestedSignal: Observed['requestedSignal']
+  /** The status reported last. */
+  status: InstanceStatus | undefined
   /** The program's path in the present or last run. */
   command: readonly string[] | undefined
   /** Limits of logs that the runtime was told of. */
