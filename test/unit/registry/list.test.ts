@@ -83,6 +83,16 @@ test('pages count what is left, unless a selector makes that unknown', async () 
   )
 })
 
+test('a page that holds the last match says that there are no more', async () => {
+  const { registry } = await world()
+  for (const labelSelector of ['name!=b', undefined]) {
+    const query = labelSelector === undefined ? { limit: 3 } : { limit: 2, labelSelector }
+    const { items, continue: token } = await registry.list(MAPS, query)
+    assert.equal(items.at(-1)?.metadata.name, 'c')
+    assert.equal(token, undefined)
+  }
+})
+
 test('a continue token excludes a version', async () => {
   const { registry, rv } = await world()
   const { continue: token = '' } = await registry.list(MAPS, { limit: 1 })

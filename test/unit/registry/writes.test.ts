@@ -216,6 +216,15 @@ test('what an older version stored is read with the defaults of today, and keeps
   assert.ok(Object.isFrozen(read.metadata.finalizers))
 })
 
+test('a replacement by a client that knows no managedFields changes nothing when it says the same', async () => {
+  const { registry } = await testRegistry()
+  const made = await registry.create(PROCESSES, 'default', body(web), context)
+  const { managedFields, ...metadata } = JSON.parse(JSON.stringify(made.metadata))
+  assert.ok(managedFields)
+  const same = await registry.update(PROCESSES, WEB, body({ ...made, metadata }), { ...context, fieldManager: 'other' })
+  assert.equal(same, made)
+})
+
 test('the default namespace is there from the start, once', async () => {
   const { store, clock, registry } = await testRegistry()
   const before = registry.resourceVersion()
