@@ -82,11 +82,12 @@ export class ProcessInstances {
       if (isRolled) log.info({ instance: instance.metadata.name, revision: revision.metadata.name }, 'Rolling instance')
       return await client.update(next, { signal })
     })
-    const nodes = this.#placesFor(process, rollout.create.length)
-    const obstacle = nodes.length < rollout.create.length ? 'no node is ready to take an Instance' : undefined
-    const made = inParallel(obstacle === undefined ? rollout.create : [], WRITES, (index, at) =>
+    const free = rollout.create.filter((index) => this.#inTheWay(process, index) === undefined)
+    const nodes = this.#placesFor(process, free.length)
+    const made = inParallel(free.slice(0, nodes.length), WRITES, (index, at) =>
       client.create(newInstance(process, index, this.#revisionOfNew(process, revision), nodes[at] ?? ''), { signal }),
     )
+    const obstacle = this.#obstacle(process, rollout.create, nodes.length < free.length)
     // All three end, also when one fails: nothing of this reconcile may go on when the next one begins.
     await Promise.allSettled([removed, changed, made])
     const [left, present, created] = await Promise.all([removed, changed, made])
@@ -123,6 +124,20 @@ export class ProcessInstances {
       }
     })
     return found.filter((instance) => instance !== undefined).filter((instance) => isControlledBy(instance, process))
+  }
+
+  #obstacle(process: Process, create: readonly number[], withoutNode: boolean): string | undefined {
+    for (const index of create) {
+      const name = this.#inTheWay(process, index)?.metadata.name
+      if (name !== undefined) return `Instance ${name} is there already and does not belong to this Process: it has to go first`
+    }
+    return withoutNode ? 'no node is ready to take an Instance' : undefined
+  }
+
+  /** What has the name of an Instance to be made: left by an earlier Process, or made by hand. */
+  #inTheWay(process: Process, index: number): Instance | undefined {
+    const found = this.#options.instances.get(objectKey(process.metadata.namespace, instanceName(process, index)))
+    return found === undefined || isControlledBy(found, process) ? undefined : found
   }
 
   /** While a roll is paused, new ones are as the others are. */

@@ -5,6 +5,7 @@ import { type Backoff, exponential } from '../base/backoff.ts'
 import { type Clock, type Millis, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { runForever } from '../base/loop.ts'
+import { nextTurn } from '../base/turn.ts'
 import type { ResourceClient, Selection } from '../client/client.ts'
 import { Indexer, type IndexFunction } from './indexer.ts'
 
@@ -44,6 +45,9 @@ export interface InformerOptions<T extends ApiObject> {
 
 /** A server that is away for long is asked twice a minute. */
 const REWATCH: Backoff = exponential({ initial: 50, factor: 2, max: 30_000, jitter: 0.2 })
+
+/** So that ten thousand objects at the start, from a client in the same process, don't hold up everything else. */
+const EVENTS_A_TURN = 256
 
 /**
  * One watch, one cache. The state comes first and then its changes, in one stream, so there is no list to get out of step
@@ -111,8 +115,10 @@ export class WatchInformer<T extends ApiObject> implements Informer<T> {
     const { client, selection } = this.#options
     const from = this.#resumeFrom === undefined ? {} : { resourceVersion: this.#resumeFrom }
     try {
+      let events = 0
       for await (const event of client.watch({ ...selection, ...from, signal })) {
         alive()
+        if (++events % EVENTS_A_TURN === 0) await nextTurn()
         if (event.type !== 'BOOKMARK') this.#apply(event, state)
         else if (event.initialEventsEnd && state !== undefined) {
           this.#finishState(state)

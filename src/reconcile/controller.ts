@@ -118,8 +118,8 @@ export class Controller {
         log.error({ err }, 'Reconcile failed for good')
         return
       }
-      // A conflict only says that the cache was behind: not worth anybody's look.
-      if (hasReason(err, 'Conflict')) log.debug({ err }, 'Reconcile met a conflict')
+      // These only say that the cache was behind: not worth anybody's look.
+      if (hasReason(err, 'Conflict') || hasReason(err, 'AlreadyExists')) log.debug({ err }, 'Reconcile met a conflict')
       else log.warn({ err }, 'Reconcile failed')
       this.#queue.retry(key)
     }

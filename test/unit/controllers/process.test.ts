@@ -452,6 +452,27 @@ test('what ran on a Node that is silent is unknown, and known again when it spea
   await ready('web')
 })
 
+test('an Instance that an earlier Process left is named as what is in the way, until it is gone', async () => {
+  let lasting = true
+  await start({ ends: () => !lasting })
+  await env.create('web')
+  await ready('web')
+  const earlier = await env.instance('web-0')
+  await env.client.for('Process').delete({ name: 'web' })
+  await env.client.for('Process').patch({ name: 'web' }, { type: 'merge', value: { metadata: { finalizers: null } } })
+  await gone('web')
+  await env.create('web', { replicas: 2 })
+  await env.quiet()
+  const { status } = await env.process('web')
+  assert.equal(status?.reason, 'Blocked')
+  assert.match(status?.message ?? '', /Instance web-0 is there already/)
+  assert.equal(status?.replicas, 1, 'the other one is made')
+  lasting = false
+  await env.agent.lookAgain()
+  await ready('web')
+  assert.notEqual((await env.instance('web-0')).metadata.uid, earlier.metadata.uid)
+})
+
 test('a host that cannot honour a field is named in a condition', async () => {
   await start({ outcome: () => ({ hostGaps: ['ioPriority: no ionice'] }) })
   await env.create('web')
