@@ -1,0 +1,151 @@
+import { definitionOf } from '../api/scheme.ts'
+import { hasReason } from '../api/status.ts'
+import { isAbort } from '../base/abort.ts'
+import { type Clock, epochOf, type Millis, sleep, timestampOf } from '../base/clock.ts'
+import type { HttpClient } from '../client/http-client.ts'
+import type { Instance } from '../generated/types.ts'
+import { LogWindow } from './log-seam.ts'
+import { pathOf } from './resources.ts'
+
+/** Parameters of a log, as the server takes them. */
+export interface LogParameters {
+  readonly previous?: boolean
+  readonly timestamps?: boolean
+  readonly sinceSeconds?: number
+  readonly sinceTime?: string
+  readonly tailLines?: number
+  readonly limitBytes?: number
+}
+
+export interface LogSource {
+  readonly client: HttpClient
+  readonly clock: Clock
+  readonly instance: Instance
+  readonly parameters: LogParameters
+  readonly signal: AbortSignal
+}
+
+/** How long to wait before a server that is gone is asked again. */
+const RETRY: Millis = 250
+/** What is read anew begins so long before the last output: times of lines are good to a second, and clocks differ. */
+const OVERLAP: Millis = 10_000
+
+/** The output as it is now. */
+export async function* readLog({ client, instance, parameters, signal }: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
+  const response = await client.request({ method: 'GET', path: logPath(instance), query: { ...parameters }, signal })
+  try {
+    yield* response.body
+  } finally {
+    response.cancel()
+  }
+}
+
+/**
+ * The output as it comes, until the Instance is gone. When the server goes away it waits for the next one, and goes on where
+ * it was: the end of what was shown is looked for in what is read anew. Only output that is not to be found there (stdout and
+ * stderr in files of their own, or rotated away) is told from the last seconds on, with a word to `onNote`.
+ */
+export async function* followLog(source: LogSource, onNote: (text: string) => void): AsyncGenerator<Uint8Array, void, undefined> {
+  const { client, clock, parameters, signal } = source
+  const { metadata } = source.instance
+  const window = new LogWindow({ stamped: parameters.timestamps === true })
+  let left = parameters.limitBytes ?? Number.POSITIVE_INFINITY
+  let lastHeard = clock.now()
+  let next: AsyncIterable<Uint8Array> = stream(source, parameters)
+  for (;;) {
+    try {
+      for await (const bytes of next) {
+        const kept = bytes.subarray(0, left)
+        left -= kept.length
+        window.add(kept)
+        lastHeard = clock.now()
+        yield kept
+        if (left <= 0) return
+      }
+    } catch (err) {
+      if (isAbort(err, signal)) throw err
+      if (hasReason(err, 'NotFound')) return
+      if (!hasReason(err, 'ServiceUnavailable')) throw err
+    }
+    const instance = await whenBack(client, clock, source.instance, signal)
+    if (instance === undefined || instance.metadata.uid !== metadata.uid || instance.metadata.deletionTimestamp !== undefined) return
+    next = window.isEmpty
+      ? stream(source, parametersWithout(parameters, lastHeard))
+      : resumed(source, window, timestampOf(epochOf(lastHeard) - OVERLAP), onNote)
+  }
+}
+
+async function* stream({ client, instance, signal }: LogSource, parameters: LogParameters): AsyncGenerator<Uint8Array, void, undefined> {
+  const { limitBytes: _, ...query } = parameters
+  const response = await client.request({ method: 'GET', path: logPath(instance), query: { ...query, follow: true }, signal })
+  try {
+    yield* response.body
+  } finally {
+    response.cancel()
+  }
+}
+
+/** What comes after the end of the window. Runs that ended while nobody was connected are read first. */
+async function* resumed(
+  source: LogSource,
+  window: LogWindow,
+  sinceTime: string,
+  onNote: (text: string) => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const parameters = { sinceTime, ...(source.parameters.timestamps === true && { timestamps: true }) }
+  const seam = window.seam()
+  let told = false
+  const note = (): void => {
+    if (seam.isLost && !told)
+      onNote('the connection was lost, and the place is not to be found again: some lines may be missing or told twice')
+    told ||= seam.isLost
+  }
+  for await (const bytes of concatenated(
+    before({ ...source, parameters: { ...parameters, previous: true } }),
+    stream(source, parameters),
+  )) {
+    const fresh = seam.feed(bytes)
+    note()
+    if (fresh.length > 0) yield fresh
+  }
+  const rest = seam.end()
+  note()
+  if (rest.length > 0) yield rest
+}
+
+async function* before(source: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
+  try {
+    yield* readLog(source)
+  } catch (err) {
+    // There may be no run before this one.
+    if (!hasReason(err, 'NotFound') && !hasReason(err, 'BadRequest')) throw err
+  }
+}
+
+async function* concatenated(...streams: readonly AsyncIterable<Uint8Array>[]): AsyncGenerator<Uint8Array, void, undefined> {
+  for (const each of streams) yield* each
+}
+
+/** The Instance once a server answers; undefined when it is gone. */
+async function whenBack(client: HttpClient, clock: Clock, { metadata }: Instance, signal: AbortSignal): Promise<Instance | undefined> {
+  const { name, namespace } = metadata
+  for (;;) {
+    // Also after an end without a failure: a server that says goodbye properly must not be asked again at once.
+    await sleep(clock, RETRY, signal)
+    try {
+      return await client.for('Instance').get(namespace === undefined ? { name } : { name, namespace }, { signal })
+    } catch (err) {
+      if (hasReason(err, 'NotFound')) return undefined
+      if (!hasReason(err, 'ServiceUnavailable')) throw err
+    }
+  }
+}
+
+/** Nothing was there to be told when it was asked for, so all there is now is new. */
+function parametersWithout({ tailLines, ...parameters }: LogParameters, since: string): LogParameters {
+  return tailLines === undefined ? parameters : { ...(parameters.timestamps === true && { timestamps: true }), sinceTime: since }
+}
+
+function logPath({ metadata }: Instance): string {
+  return `${pathOf(definitionOf('Instance'), metadata.namespace, metadata.name)}/log`
+}
