@@ -225,6 +225,17 @@ test('a replacement by a client that knows no managedFields changes nothing when
   assert.equal(same, made)
 })
 
+test('managedFields in another order say nothing new', async () => {
+  const { registry } = await testRegistry()
+  await registry.create(PROCESSES, 'default', body(web), { ...context, fieldManager: 'one' })
+  const labels = { type: 'merge', value: { metadata: { labels: { a: 'b' } } } } as const
+  const { object } = await registry.patch(PROCESSES, WEB, labels, [], { ...context, fieldManager: 'two' })
+  const managedFields = object.metadata.managedFields?.toReversed()
+  assert.equal(managedFields?.length, 2)
+  const same = await registry.update(PROCESSES, WEB, body({ ...object, metadata: { ...object.metadata, managedFields } }), context)
+  assert.equal(same, object)
+})
+
 test('the default namespace is there from the start, once', async () => {
   const { store, clock, registry } = await testRegistry()
   const before = registry.resourceVersion()
