@@ -9,6 +9,23 @@ import type { ProcessSpec, ProcessTemplate } from '../generated/types.ts'
  * running program. Complete with defaults, so that it can be compared with what is stored.
  */
 export function instanceTemplate(spec: ProcessSpec, launch: JsonObject): ProcessTemplate {
+  let templates = known.get(spec)
+  if (templates === undefined) {
+    templates = new WeakMap()
+    known.set(spec, templates)
+  }
+  let template = templates.get(launch)
+  if (template === undefined) {
+    template = compose(spec, launch)
+    templates.set(launch, template)
+  }
+  return template
+}
+
+/** Specs and launches come from caches and never change: a Process with a thousand Instances composes its template once. */
+const known = new WeakMap<ProcessSpec, WeakMap<JsonObject, ProcessTemplate>>()
+
+function compose(spec: ProcessSpec, launch: JsonObject): ProcessTemplate {
   const fields = Object.fromEntries(Object.entries(spec).filter(([name]) => templateFields.has(name)))
   const merged = merge(liveFieldsOf(fields), launch)
   // The schema of the template is what makes a merged object a ProcessTemplate.

@@ -59,7 +59,7 @@ function troubleReason({ process, instances, obstacle }: ReasonInput): Reason | 
 function activityReason({ process, instances, rollout }: ReasonInput): Reason {
   const wanted = instances.filter((instance) => isWanted(process, instance) && !isDeleting(instance))
   const { replicas } = process.spec
-  const behind = wanted.filter((instance) => rollout.pending.includes(instance) || isBetweenRevisions(instance))
+  const behind = wanted.filter((instance) => rollout.pending.has(instance) || isBetweenRevisions(instance))
   if (behind.length > 0)
     return { reason: 'Rolling', message: `${replicas - behind.length} of ${replicas} Instances run the newest revision` }
   if (wanted.length === replicas && wanted.every(({ status }) => status?.phase === 'Succeeded')) {

@@ -76,8 +76,7 @@ interface Counts {
 
 /** Runs the newest revision, restarted if that was asked for; when nothing is to run: would, once started. */
 function isUpdated({ process, rollout, revision }: StatusInput, instance: Instance): boolean {
-  if (instance.spec.revision !== revision.metadata.name || rollout.held.includes(instance) || rollout.pending.includes(instance))
-    return false
+  if (instance.spec.revision !== revision.metadata.name || rollout.held.has(instance) || rollout.pending.has(instance)) return false
   return process.spec.desiredState === 'Stopped' || isCurrent(instance)
 }
 
@@ -85,7 +84,7 @@ function isUpdated({ process, rollout, revision }: StatusInput, instance: Instan
 function isUnderWay({ process, rollout, revision, now }: StatusInput, counts: Counts): boolean {
   const { spec, status: prev, metadata } = process
   if (isDeleting(process) || spec.desiredState === 'Stopped' || spec.updateStrategy.paused || suspendedFor(spec, now) > 0) return false
-  if (counts.updated + rollout.held.length < spec.replicas) return true
+  if (counts.updated + rollout.held.size < spec.replicas) return true
   if (counts.available >= spec.replicas) return false
   const before = findCondition(prev?.conditions, 'Progressing')?.reason
   const sameRoll = prev?.observedGeneration === metadata.generation && prev.updateRevision === revision.metadata.name
@@ -130,7 +129,7 @@ function readyCondition(input: StatusInput, counts: Counts): Said {
   if (isDeleting(input.process)) return { status: 'False', reason: 'Deleting', message: 'the Process is being deleted' }
   if (spec.desiredState === 'Stopped') return { status: 'False', reason: 'Stopped', message: 'desiredState is Stopped' }
   // What is held back is as its owner wants it: not updated, and yet not a reason to be unready.
-  const updated = counts.updated + input.rollout.held.length
+  const updated = counts.updated + input.rollout.held.size
   if (counts.ready === spec.replicas && updated === spec.replicas && counts.observed) {
     return { status: 'True', reason: 'AllReady', message: `${spec.replicas} of ${spec.replicas} Instances are ready` }
   }
@@ -155,7 +154,7 @@ function progressingCondition(input: StatusInput, counts: Counts, left: Millis):
   const message = `${counts.updated} of ${spec.replicas} Instances run the newest revision, ${counts.available} are available`
   if (spec.updateStrategy.paused) return { status: 'Unknown', reason: 'Paused', message: 'updateStrategy.paused is true' }
   if (isDeleting(process) || !isUnderWay(input, counts)) {
-    return { status: 'True', reason: rollout.held.length > 0 ? 'WaitingForRestart' : 'Complete', message }
+    return { status: 'True', reason: rollout.held.size > 0 ? 'WaitingForRestart' : 'Complete', message }
   }
   if (left > 0) return { status: 'True', reason: 'Rolling', message }
   const deadline = spec.updateStrategy.progressDeadline

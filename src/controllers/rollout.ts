@@ -20,9 +20,9 @@ export interface Rollout {
   /** These take the newest Revision, and the restart that was asked for, now. */
   readonly update: readonly Instance[]
   /** All that are to take it, now or once others are available. */
-  readonly pending: readonly Instance[]
+  readonly pending: ReadonlySet<Instance>
   /** These differ, and nobody wants them changed yet: the roll is paused, or they change when they are next restarted. */
-  readonly held: readonly Instance[]
+  readonly held: ReadonlySet<Instance>
   /** An Instance becomes available by the mere passing of time then. */
   readonly lookAgainAfter?: Millis
 }
@@ -38,8 +38,8 @@ export function planRollout({ process, instances, revision, now }: RolloutInput)
   const waits = present.map((instance) => availableIn(instance, spec.minReadySeconds, now))
   const available = new Set(present.filter((_, at) => waits[at] === 0))
   const outdated = present.filter((instance) => isOutdated(process, instance, revision))
-  const held = outdated.filter((instance) => isHeld(process, instance, revision))
-  const allowed = outdated.filter((instance) => !held.includes(instance))
+  const held = new Set(outdated.filter((instance) => isHeld(process, instance, revision)))
+  const allowed = outdated.filter((instance) => !held.has(instance))
   const change = withinBudget(process, allowed, available, now)
   const moved = change.filter((instance) => isMisplaced(process, instance))
   const surplus = instances.filter((instance) => !isWanted(process, instance) && !isDeleting(instance))
@@ -48,7 +48,7 @@ export function planRollout({ process, instances, revision, now }: RolloutInput)
     create: wanted.filter((index) => !byIndex.has(index)),
     remove: [...surplus, ...moved].sort((a, b) => b.spec.index - a.spec.index),
     update: change.filter((instance) => !isMisplaced(process, instance)),
-    pending: allowed,
+    pending: new Set(allowed),
     held,
     ...(Number.isFinite(soonest) ? { lookAgainAfter: soonest } : {}),
   }

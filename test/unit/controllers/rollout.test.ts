@@ -137,7 +137,7 @@ for (const { given, process = {}, instances, expect } of rows) {
       list('create', create),
       list('remove', remove.map(index)),
       list('update', update.map(index)),
-      list('held', held.map(index)),
+      list('held', [...held].map(index)),
       lookAgainAfter === undefined ? '' : `look after ${lookAgainAfter}`,
     ]
     assert.equal(said.filter((part) => part !== '').join(', '), expect)
