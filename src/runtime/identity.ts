@@ -37,8 +37,9 @@ export async function resolveIdentity(request: IdentityRequest, source: Identity
   const users = parse(await textOf(source.passwdFile), parseUser)
   const groups = parse(await textOf(source.groupFile), parseGroup)
   const wanted = request.user ?? nodeProcess.getuid?.() ?? 0
-  const user =
-    users.find((each) => matches(each.name, each.uid, wanted)) ?? parseUser((await source.lookUp('passwd', String(wanted))) ?? '')
+  const local = users.find((each) => matches(each.name, each.uid, wanted))
+  const known = local ?? parseUser((await source.lookUp('passwd', String(wanted))) ?? '')
+  const user = known === undefined ? undefined : { ...known, isLocal: local !== undefined }
   if (user === undefined && !isNumber(wanted)) throw new StartError('UserNotFound', `There is no user "${wanted}" on this host`)
 
   const gid = async (key: string | number): Promise<number> => {
@@ -51,13 +52,7 @@ export async function resolveIdentity(request: IdentityRequest, source: Identity
   }
   const uid = user?.uid ?? Number(wanted)
   const primary = request.group === undefined ? (user?.gid ?? uid) : await gid(request.group)
-  // The server's own user keeps the groups it has, as a child of it would.
-  const own = request.user === undefined || (uid === nodeProcess.getuid?.() && uid !== 0)
-  const login = own
-    ? (nodeProcess.getgroups?.() ?? [])
-    : user === undefined
-      ? []
-      : groups.filter((group) => group.members.includes(user.name)).map((group) => group.gid)
+  const login = await loginGroups(request, user, groups, source)
   const extra = await Promise.all((request.supplementalGroups ?? []).map(gid))
   return {
     uid,
@@ -67,6 +62,21 @@ export async function resolveIdentity(request: IdentityRequest, source: Identity
     home: user?.home || '/',
     shell: user?.shell || '/bin/sh',
   }
+}
+
+/** The groups a login would give. */
+async function loginGroups(
+  request: IdentityRequest,
+  user: (User & { readonly isLocal: boolean }) | undefined,
+  groups: readonly Group[],
+  source: IdentitySource,
+): Promise<readonly number[]> {
+  // The server's own user keeps the groups that the server has, as any child of it would.
+  if (request.user === undefined) return nodeProcess.getgroups?.() ?? []
+  if (user === undefined) return []
+  if (user.isLocal) return groups.filter((group) => group.members.includes(user.name)).map((group) => group.gid)
+  const [, ...gids] = ((await source.lookUp('initgroups', user.name)) ?? '').trim().split(/\s+/)
+  return gids.filter(isNumber).map(Number)
 }
 
 export function parseUser(line: string): User | undefined {

@@ -22,7 +22,7 @@ import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
 import { LogFile, nextLook } from './log-file.ts'
 import { offsetSince } from './log-index.ts'
 import { LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
-import type { InstanceId, LogConfig, LogOptions, RunConfig } from './runtime.ts'
+import type { HostGap, InstanceId, LogConfig, LogOptions, RunConfig } from './runtime.ts'
 import { isMissing } from './state-dir.ts'
 
 export interface LogStoreOptions {
@@ -83,9 +83,11 @@ export class LogStore {
     return { host: this.#options.host, spawn: this.#options.spawn }
   }
 
-  /** How heads are taken off here: a property of the file system. */
-  get mode(): CutMode {
-    return this.#mode
+  get gaps(): readonly HostGap[] {
+    if (this.#mode !== 'truncate') return []
+    const message =
+      'logs: neither the file system nor the tools here can take the head off a file, so a rotation may lose lines written at that moment'
+    return [{ field: 'logs', message }]
   }
 
   /** `known`: Instances that still exist; logs of others are on their way out. */

@@ -130,7 +130,7 @@ class PosixRuntime implements ProcessRuntime {
       logPath: (entry) => logs.paths(entry.id).log,
       watch: (entry) => observer.watch(entry),
     })
-    this.#open = { host, trees, launcher, logs, shims, observer, gaps: [...hostGapsOf(host), ...gaps] }
+    this.#open = { host, trees, launcher, logs, shims, observer, gaps: [...hostGapsOf(host), ...gaps, ...logs.gaps] }
     for (const entry of this.#instances.values()) await this.#adopt(entry)
     this.#lastRelist = clock.monotonic()
     this.#pulse()

@@ -212,11 +212,22 @@ export interface ProcessRuntime {
   changes(signal: AbortSignal): AsyncIterable<InstanceId>
   /** New limits of log size and number, taken up by the running program's log. */
   configureLogs(instance: InstanceId, logs: LogConfig): void
+  /**
+   * What the newest run wrote, as bytes; `follow` goes on over later runs. Where standard error has a file of its own, it comes
+   * behind standard output, or, when followed, as it is written.
+   */
   logs(instance: InstanceId, options: LogOptions): AsyncIterable<Uint8Array>
-  /** The last bytes of the newest run's output, at most `bytes`, from the start of a line where possible. */
+  /**
+   * The last bytes of the newest run's output, at most `bytes`, from the start of a line where possible. Where standard error has a
+   * file of its own and something is in it, that.
+   */
   tail(instance: InstanceId, bytes: number): Promise<string>
   usage(id: RunId): Promise<Usage | undefined>
-  /** Runs a command to its end and kills its whole tree at the timeout or the signal. StartError when it can't be launched. */
+  /**
+   * Runs a command to its end, in a session and a tree of its own that is no part of the run's; PMK_RUN in its environment is
+   * set to a mark of its own. The whole tree is killed at the timeout or the signal, and what is left of it when the
+   * command ends by itself. Rejects with the signal's reason when that ended it, with StartError when it can't be launched.
+   */
   exec(config: ExecConfig, signal: AbortSignal): Promise<ExecResult>
   /** Reads a file as the user would. Throws an Error with a clear message when that user can't. At most 1 MiB. */
   readFileAs(path: string, identity: Identity | undefined): Promise<string>
