@@ -25,7 +25,7 @@ export function section(title: string, body: string): string {
 }
 
 export function tableSection(title: string, headers: readonly string[], rows: readonly (readonly string[])[]): string {
-  return rows.length === 0 ? `${title}:   <none>\n` : section(title, formatTable(headers, rows, { headers: true }))
+  return rows.length === 0 ? `${`${title}:`.padEnd(KEY_WIDTH)}<none>\n` : section(title, formatTable(headers, rows, { headers: true }))
 }
 
 export function indent(text: string): string {

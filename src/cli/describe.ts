@@ -137,7 +137,9 @@ function describeOther(object: ApiObject): string {
           fields(Object.entries(value).map(([name, text]) => [name, `${Buffer.byteLength(String(text), 'base64')} bytes`])),
         )
       }
-      return typeof value === 'object' && value !== null ? section(title, stringifyYaml(value)) : fields([[title, String(value)]])
+      return typeof value === 'object' && value !== null
+        ? section(title, stringifyYaml(value))
+        : fields([[title, String(value)]], KEY_WIDTH)
     })
     .join('')
 }

@@ -6,7 +6,7 @@ import { isJsonObject, type JsonObject, jsonEqual } from '../base/json.ts'
 import { parseYaml, stringifyYaml, YamlError } from '../base/yaml.ts'
 import type { ResourceClient } from '../client/client.ts'
 import { findChanges } from '../manifest/changes.ts'
-import type { FieldPath } from '../manifest/field-path.ts'
+import { valueAt } from '../manifest/field-path.ts'
 import { CliError } from './cli-error.ts'
 import { fieldManagerFlag, fileFlags } from './common-flags.ts'
 import { type EditedFile, openEditedFile } from './editor.ts'
@@ -126,13 +126,6 @@ function clashOf(base: ApiObject, current: ApiObject, edited: JsonObject): Round
   ].join('\n')
   const text = stringifyYaml(applyMergePatch(now, mergePatchBetween(before, edited)))
   return { base: current, text, reason, asItIs: true }
-}
-
-function valueAt(value: unknown, path: FieldPath): unknown {
-  return path.reduce<unknown>(
-    (node, step) => (typeof node === 'object' && node !== null ? (node as Record<string | number, unknown>)[step] : undefined),
-    value,
-  )
 }
 
 /** Without what only the server writes. The resourceVersion stays out, too: the patch holds only what was changed. */

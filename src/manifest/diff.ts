@@ -5,6 +5,7 @@ import type { Client } from '../client/client.ts'
 import type { Process } from '../generated/types.ts'
 import { type ApplyOptions, applyManifest, contentOf, type Placed } from './apply.ts'
 import { findChanges } from './changes.ts'
+import { resolveField, valueAt } from './field-path.ts'
 
 /** What applying one object would change. */
 export interface ManifestDiff {
@@ -44,7 +45,16 @@ function fieldsOf(before: ApiObject, after: ApiObject): readonly ChangedField[] 
   const others = findChanges(contentOf(before), contentOf(after)).map(({ field }) => ({ path: field, restart: false }))
   if (before.kind !== 'Process') return others
   const inSpec = changedFields((before as Process).spec, (after as Process).spec)
-  return [...others.filter(({ path }) => !path.startsWith('spec')), ...inSpec]
+  return [...others.filter(({ path }) => !path.startsWith('spec')), ...inSpec.flatMap((field) => spelledOut(field, before, after))]
+}
+
+/** A group of fields of which one side has defaults only is told field by field. */
+function spelledOut(field: ChangedField, before: ApiObject, after: ApiObject): readonly ChangedField[] {
+  const path = resolveField(after, field.path)
+  const from = valueAt(before, path)
+  const to = valueAt(after, path)
+  if (!isJsonObject(from) || !isJsonObject(to)) return [field]
+  return findChanges(from, to, path).map((change) => ({ path: change.field, restart: field.restart }))
 }
 
 /**

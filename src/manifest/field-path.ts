@@ -29,6 +29,14 @@ export function formatField(path: FieldPath): string {
   }, '')
 }
 
+/** What stands at a path; undefined where nothing does. */
+export function valueAt(value: unknown, path: FieldPath): unknown {
+  return path.reduce<unknown>((node, step) => {
+    if (Array.isArray(node)) return node[Number(step)]
+    return isJsonObject(node) && Object.hasOwn(node, step) ? node[step] : undefined
+  }, value)
+}
+
 interface Step {
   readonly key: string | number
   readonly left: string

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process'
+import { resolve } from 'node:path'
+import { systemClock } from '../../src/base/clock.ts'
+import { runCli } from '../../src/cli/cli.ts'
+import type { Io } from '../../src/cli/io.ts'
+
+export interface CliAnswer {
+  readonly code: number
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliOptions {
+  readonly home?: string
+  readonly input?: string
+  readonly env?: Readonly<Record<string, string>>
+  readonly cwd?: string
+  readonly signal?: AbortSignal
+  /** Told of each piece of standard output. */
+  readonly onOutput?: (text: string) => void
+}
+
+/** Runs one command line in this process: everything but main.ts, against a real server. */
+export async function runPmk(argv: readonly string[], options: CliOptions = {}): Promise<CliAnswer> {
+  const { home, input = '', env = {}, cwd = process.cwd(), signal = new AbortController().signal, onOutput } = options
+  let stdout = ''
+  let stderr = ''
+  const io: Io = {
+    write: (text) => {
+      stdout += text.toString()
+      onOutput?.(text.toString())
+    },
+    warn: (text) => {
+      stderr += text
+    },
+    readInput: async () => Buffer.from(input),
+    env: { ...env, ...(home !== undefined && { PMK_HOME: home }) },
+    cwd,
+    userId: 1000,
+    inputIsTerminal: false,
+    outputIsTerminal: false,
+    colour: false,
+    columns: undefined,
+  }
+  const code = await runCli(argv, { io, clock: systemClock, signal })
+  return { code, stdout, stderr }
+}
+
+const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
+
+/** Starts the real program as a process of its own. */
+export function spawnPmk(
+  argv: readonly string[],
+  options: { readonly home?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): ReturnType<typeof spawn> {
+  const env = {
+    PATH: process.env['PATH'],
+    HOME: '/nonexistent',
+    ...options.env,
+    ...(options.home !== undefined && { PMK_HOME: options.home }),
+  }
+  return spawn(process.execPath, ['--import', 'tsx', MAIN, ...argv], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+}
