@@ -27,7 +27,8 @@ export async function sendText(
   }
   reply.header('content-type', answer.contentType)
   if (answer.text.length < COMPRESS_FROM || !acceptsGzip(request.headers['accept-encoding'])) {
-    await reply.send(answer.text)
+    // As bytes, since the framework would write the content type of a text anew, quotes and all.
+    await reply.send(Buffer.from(answer.text))
     return
   }
   // The fastest level: the point is the network, and the event loop's threads are few.
