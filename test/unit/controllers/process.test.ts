@@ -370,6 +370,18 @@ test('a deleted Process stays until the last program has ended', async () => {
   await env.until(async () => assert.deepEqual(await env.revisions('web'), []))
 })
 
+test('who deletes a Process in a hurry is in a hurry with its Instances too, also when asking again', async () => {
+  await start({ ends: () => false })
+  await env.create('web', { replicas: 2 })
+  await ready('web')
+  const grace = async (): Promise<readonly (number | undefined)[]> =>
+    (await env.instances('web')).map(({ metadata }) => metadata.deletionGracePeriodSeconds)
+  await env.client.for('Process').delete({ name: 'web' }, { gracePeriodSeconds: 60 })
+  await env.until(async () => assert.deepEqual(await grace(), [60, 60]))
+  await env.client.for('Process').delete({ name: 'web' }, { gracePeriodSeconds: 0 })
+  await env.until(async () => assert.deepEqual(await grace(), [0, 0]))
+})
+
 test('a Process deleted in the moment after it was made leaves nothing behind', async () => {
   await start()
   for (let turn = 0; turn < 20; turn++) {
