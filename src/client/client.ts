@@ -50,6 +50,7 @@ export type Patch =
   | { readonly type: 'apply'; readonly value: unknown; readonly force?: boolean }
 
 export interface PatchOptions extends WriteOptions {
+  /** scale: the patch is one of the Scale of the object; the answer is the object as it is stored then, also after a dry run. */
   readonly subresource?: 'status' | 'scale'
 }
 

@@ -239,8 +239,11 @@ function describePatches(it: It): void {
   it('scale changes the replicas and raises the generation', async (client) => {
     const processes = client.for('Process')
     await processes.create(process('web'))
-    await processes.patch(ref('web'), { type: 'merge', value: { spec: { replicas: 4 } } }, { subresource: 'scale' })
-    const scaled = await processes.get(ref('web'))
+    const four = { type: 'merge', value: { spec: { replicas: 4 } } } as const
+    const tried = await processes.patch(ref('web'), four, { subresource: 'scale', dryRun: true })
+    assert.deepEqual([tried.kind, tried.spec.replicas], ['Process', 1])
+    const scaled = await processes.patch(ref('web'), four, { subresource: 'scale' })
+    assert.deepEqual(scaled, await processes.get(ref('web')))
     assert.equal(scaled.spec.replicas, 4)
     assert.equal(scaled.metadata.generation, 2)
     const negative = processes.patch(ref('web'), { type: 'merge', value: { spec: { replicas: -1 } } }, { subresource: 'scale' })
