@@ -78,3 +78,17 @@ function said({ metadata, status }: Instance): string {
   const reason = status?.reason ?? 'Pending'
   return `${metadata.name} is ${reason}${status?.message === undefined ? '' : `: ${status.message}`}`
 }
+
+/** It is ready for no better reason than that it was started. */
+export function isUnprobed({ spec, status }: Instance): boolean {
+  const { readinessProbe, startupProbe } = spec.template
+  return readinessProbe === undefined && startupProbe === undefined && status?.ready === true
+}
+
+/** Of one Instance, a moment apart: it ended badly in between, without being asked to. */
+export function hasFallen(before: Instance, { status }: Instance): boolean {
+  if (status?.phase === 'Succeeded' || status?.phase === 'Stopped' || status?.phase === 'Stopping') return false
+  const isOther = status?.attempt !== before.status?.attempt
+  const wasAsked = isOther && status?.restartCount === before.status?.restartCount
+  return status?.ready !== true ? !isOther || !wasAsked : isOther && !wasAsked
+}

@@ -1,8 +1,8 @@
-import { epochOf } from '../base/clock.ts'
 import type { Client, Ref } from '../client/client.ts'
-import type { Instance, Process } from '../generated/types.ts'
+import type { Instance } from '../generated/types.ts'
 import { CliError } from './cli-error.ts'
 import { onEach, targetFlags, targetsOf } from './each-target.ts'
+import { isSuspended, selectionOf } from './of-process.ts'
 import type { Anew } from './settled.ts'
 import type { FoundTarget } from './targets.ts'
 import { type Context, defineVerb, type Verb } from './verb.ts'
@@ -65,14 +65,6 @@ export async function askAnew(ctx: Context, client: Client, { metadata, status }
   const value = { spec: { restartedAt: ctx.clock.now() } }
   const after = await client.for('Instance').patch(ref, { type: 'merge', value }, { fieldManager: manager, signal: ctx.signal })
   return { name, generation: after.metadata.generation, attempt: status?.attempt ?? 0 }
-}
-
-export function selectionOf({ name, namespace }: Ref): { readonly fieldSelector: string; readonly namespace?: string } {
-  return { fieldSelector: `spec.process=${name}`, ...(namespace !== undefined && { namespace }) }
-}
-
-export function isSuspended({ suspend, suspendUntil }: Pick<Process['spec'], 'suspend' | 'suspendUntil'>, now: string): boolean {
-  return suspend && (suspendUntil === undefined || epochOf(suspendUntil) > epochOf(now))
 }
 
 function isDown({ status }: Instance): boolean {

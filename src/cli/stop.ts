@@ -1,7 +1,7 @@
 import type { Instance } from '../generated/types.ts'
 import { CliError } from './cli-error.ts'
 import { onEach, targetFlags, targetsOf } from './each-target.ts'
-import { isSuspended } from './start.ts'
+import { isSuspended } from './of-process.ts'
 import { defineVerb, type Verb } from './verb.ts'
 import { waitFlags, waitForProcess } from './wait-settled.ts'
 

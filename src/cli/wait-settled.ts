@@ -1,12 +1,14 @@
 import { definitionOf } from '../api/scheme.ts'
+import { type Millis, sleep } from '../base/clock.ts'
 import type { Ref } from '../client/client.ts'
 import type { HttpClient } from '../client/http-client.ts'
 import type { Instance } from '../generated/types.ts'
 import { CliError } from './cli-error.ts'
 import { followProcess } from './follow-process.ts'
+import { selectionOf } from './of-process.ts'
 import { pathOf } from './resources.ts'
 import type { Anew } from './settled.ts'
-import { type Goal, instanceOutcome, type Outcome, outcomeOf } from './settled.ts'
+import { type Anew, type Goal, hasFallen, instanceOutcome, isUnprobed, type Outcome, outcomeOf } from './settled.ts'
 import { printable } from './table.ts'
 import type { Context } from './verb.ts'
 import { watchUntil } from './watch-until.ts'
@@ -14,6 +16,8 @@ import { withTimeout } from './with-timeout.ts'
 
 /** How many lines of output are shown of a program that did not start. */
 const TAIL_LINES = 10
+/** How long a program without probes is watched after its start. */
+const FIRST_STEPS: Millis = 500
 
 interface WaitFlags<W extends boolean> {
   readonly wait: { readonly type: 'boolean'; readonly default: W; readonly help: string }
@@ -39,6 +43,7 @@ export interface Wait {
 export async function waitForProcess(ctx: Context, client: HttpClient, ref: Ref, goal: Goal, wait: Wait): Promise<void> {
   let last = nothingKnown()
   let suspect: Instance | undefined
+  let started: readonly Instance[] = []
   const outcome = await patiently(
     ctx,
     client,
@@ -50,11 +55,28 @@ export async function waitForProcess(ctx: Context, client: HttpClient, ref: Ref,
         const now = outcomeOf(view, goal)
         tellProgress(ctx, wait, last, now)
         last = now
+        started = view.instances
         suspect = view.instances.find(({ status }) => status?.ready !== true)
         return now.state === 'waiting' ? undefined : now
       }),
   )
   if (outcome.state === 'failed') throw await failure(ctx, client, wait, outcome.message, outcome.instance)
+  if (goal.type === 'running') await watchFirstSteps(ctx, client, ref, started, wait)
+}
+
+/** A program without probes counts as ready when it has been started; one that ends at once didn't start well for all that. */
+async function watchFirstSteps(ctx: Context, client: HttpClient, ref: Ref, started: readonly Instance[], wait: Wait): Promise<void> {
+  const unprobed = started.filter(isUnprobed)
+  if (unprobed.length === 0) return
+  await sleep(ctx.clock, FIRST_STEPS, ctx.signal)
+  const { items } = await client.for('Instance').list({ ...selectionOf(ref), signal: ctx.signal })
+  for (const before of unprobed) {
+    const now = items.find(({ metadata }) => metadata.uid === before.metadata.uid)
+    if (now !== undefined && hasFallen(before, now)) {
+      const why = now.status?.lastTermination?.message ?? now.status?.message ?? ''
+      throw await failure(ctx, client, wait, `${now.metadata.name} ended right after its start: ${why}`, now)
+    }
+  }
 }
 
 /** The same for one Instance that was told to start anew. */
@@ -78,6 +100,7 @@ export async function waitForInstance(ctx: Context, client: HttpClient, ref: Ref
       }),
   )
   if (last.state === 'failed') throw await failure(ctx, client, wait, last.message, suspect)
+  if (suspect !== undefined) await watchFirstSteps(ctx, client, { ...ref, name: suspect.spec.process }, [suspect], wait)
 }
 
 function nothingKnown(): Outcome {

@@ -68,10 +68,10 @@ export interface Evidence {
 
 /** Puts together what the objects tell. Pure. */
 export function explain({ process, instances, revisions, only, now }: Evidence): Explanation {
-  const stories = (only === undefined ? instances : [only]).map(storyOf)
+  const stories = (only === undefined ? instances : [only]).map((instance) => storyOf(process, instance))
   const [first] = stories
   const rollout = process && rolloutOf(process, revisions, stories)
-  const orders = process === undefined ? [] : ordersOf(process, only, rollout, now)
+  const orders = process === undefined ? [] : ordersOf(process, stories, rollout, now)
   const place = (only ?? process)?.metadata
   const name = place?.name ?? ''
   const base = { name, namespace: place?.namespace ?? '', process: process?.metadata.name ?? only?.spec.process ?? name }
@@ -94,7 +94,7 @@ export function explain({ process, instances, revisions, only, now }: Evidence):
   }
 }
 
-function storyOf({ metadata, spec, status = {} }: Instance): InstanceStory {
+function storyOf(process: Process | undefined, { metadata, spec, status = {} }: Instance): InstanceStory {
   const {
     phase = 'Pending',
     reason = phase,
@@ -106,7 +106,7 @@ function storyOf({ metadata, spec, status = {} }: Instance): InstanceStory {
     nextStartAt,
     lastTermination,
   } = status
-  const transitions = status.transitions ?? []
+  const transitions = withActors(process, status.transitions ?? [])
   const start = pid === undefined ? undefined : transitions.findLast((each) => isStart(each))
   const failedStart =
     lastTermination?.reason === 'StartError' ? transitions.findLast(({ message: why }) => why === lastTermination.message) : undefined
@@ -129,6 +129,27 @@ function storyOf({ metadata, spec, status = {} }: Instance): InstanceStory {
     ...(lastTermination !== undefined && { lastTermination }),
     transitions,
   }
+}
+
+/** What follows from the Process at once: the field, and its value that led to the change. */
+const ORDERED: Readonly<Record<string, { readonly field: 'desiredState' | 'suspend'; readonly value: unknown }>> = {
+  StartRequested: { field: 'desiredState', value: 'Running' },
+  StopRequested: { field: 'desiredState', value: 'Stopped' },
+  Suspended: { field: 'suspend', value: true },
+  Resumed: { field: 'suspend', value: false },
+}
+
+/** An agent doesn't see who wrote a field of the Process. Of the last change that follows from the present value this can be told. */
+function withActors(process: Process | undefined, transitions: readonly Transition[]): readonly Transition[] {
+  if (process === undefined) return transitions
+  const all = [...transitions]
+  for (const [cause, { field, value }] of Object.entries(ORDERED)) {
+    const at = all.findLastIndex((each) => each.cause === cause)
+    const last = all[at]
+    const writer = last === undefined || last.actor !== undefined || process.spec[field] !== value ? undefined : writerOf(process, field)
+    if (last !== undefined && writer !== undefined) all[at] = { ...last, actor: writer.manager }
+  }
+  return all
 }
 
 function isStart({ phase, cause }: Transition): boolean {
@@ -162,7 +183,7 @@ function sinceOfAll(process: Process | undefined, stories: readonly InstanceStor
   return earliest
 }
 
-function ordersOf(process: Process, only: Instance | undefined, rollout: Rollout | undefined, now: Timestamp): readonly Order[] {
+function ordersOf(process: Process, stories: readonly InstanceStory[], rollout: Rollout | undefined, now: Timestamp): readonly Order[] {
   const { metadata, spec } = process
   const orders: Order[] = []
   if (metadata.deletionTimestamp !== undefined) orders.push({ order: 'delete', time: metadata.deletionTimestamp })
@@ -172,9 +193,10 @@ function ordersOf(process: Process, only: Instance | undefined, rollout: Rollout
     orders.push({ order: 'suspend', ...writerOf(process, 'suspend'), ...(suspendUntil !== undefined && { until: suspendUntil }) })
   }
   if (spec.updateStrategy.paused) orders.push({ order: 'pause', ...writerOf(process, 'updateStrategy.paused') })
-  const own = only?.spec.restartedAt
-  if (only !== undefined && own !== undefined) orders.push({ order: 'restart', ...writerOf(only, 'restartedAt'), time: own })
-  else if (spec.restartedAt !== undefined) orders.push({ order: 'restart', ...writerOf(process, 'restartedAt'), time: spec.restartedAt })
+  const restartedAt = spec.restartedAt
+  // An old one that has nothing to do with the present start is no news; the agent's message names the one it is about.
+  const isNews = stories.some(({ start, transitions }) => (start ?? transitions.at(-1))?.message?.includes(restartedAt ?? '\n') === true)
+  if (restartedAt !== undefined && isNews) orders.push({ order: 'restart', ...writerOf(process, 'restartedAt'), time: restartedAt })
   if (rollout?.underWay === true) orders.push({ order: 'rollout', ...lastWriter(process) })
   return orders
 }

@@ -1,5 +1,5 @@
 import { age } from '../base/age.ts'
-import { epochOf, type Timestamp } from '../base/clock.ts'
+import { epochOf, type Timestamp, wholeSeconds } from '../base/clock.ts'
 import type { Termination } from '../generated/types.ts'
 import { formatTable, printable } from './table.ts'
 import type { Explanation, InstanceStory, Order, Rollout } from './why-explain.ts'
@@ -16,16 +16,21 @@ const PLAIN_ENDS: ReadonlySet<string> = new Set(['Completed', 'Stopped', 'Restar
 /** An explanation in plain words. Pure. */
 export function whyText(explanation: Explanation, now: Timestamp): string {
   const { kind, name, process, reason, message, since, orders, rollout, instances } = explanation
-  const head = `${kind} ${name} is ${reason}${since === undefined ? '' : ` since ${ago(since, now)}`}`
-  const parts: (readonly string[])[] = [
-    [
-      kind === 'Process' && message !== undefined ? `${head}: ${message}.` : `${head}.`,
-      ...orders.map((order) => orderText(order, process, now)),
-    ],
-  ]
-  if (rollout !== undefined) parts.push([rolloutText(rollout)])
-  if (kind === 'Process' && instances.length === 0) parts.push(['It has no Instances yet.'])
-  for (const story of instances) parts.push(storyLines(story, process, now))
+  const asked = [...orders.map((order) => orderText(order, process, now)), ...(rollout === undefined ? [] : [rolloutText(rollout)])]
+  const parts: (readonly string[])[] = []
+  if (kind === 'Process') {
+    parts.push([headText(`Process ${name}`, reason, since, message, now), ...asked])
+    if (instances.length === 0) parts.push(['It has no Instances yet.'])
+    for (const story of instances)
+      parts.push([headText(story.name, story.reason, story.since, story.message, now), ...storyLines(story, process, now)])
+  } else {
+    const [story] = instances
+    parts.push([
+      headText(`Instance ${name}`, reason, since, message, now),
+      ...asked,
+      ...(story === undefined ? [] : storyLines(story, process, now)),
+    ])
+  }
   const text = parts.map((lines) => `${lines.map(onOneLine).join('\n')}\n`).join('\n')
   const changes = changesTable(instances, now)
   return changes === '' ? text : `${text}\nWhat happened, newest last:\n${changes}`
@@ -59,12 +64,14 @@ function rolloutText({ from, to, revision, changeCause, underWay, message }: Rol
   return `A rollout ${from === undefined ? '' : `from revision ${from} `}to revision ${to}${number} is under way${why}${message === undefined ? '' : `: ${message}`}.`
 }
 
+function headText(what: string, reason: string, since: Timestamp | undefined, message: string | undefined, now: Timestamp): string {
+  return `${what} is ${reason}${since === undefined ? '' : ` since ${ago(since, now)}`}${message === undefined ? '' : `: ${message}`}.`
+}
+
 function storyLines(story: InstanceStory, process: string, now: Timestamp): readonly string[] {
-  const { name, reason, message, since } = story
-  const head = `${name} is ${reason}${since === undefined ? '' : ` since ${ago(since, now)}`}${message === undefined ? '' : `: ${message}`}`
   const lines = [...stateLines(story, process, now), ...endLines(story, now)]
   if (story.restartCount > 0) lines.push(`It was restarted ${times(story.restartCount)} without being asked to.`)
-  return [head, ...lines.map((line) => `  ${line}`)]
+  return lines.map((line) => `  ${line}`)
 }
 
 /** What the state means, and what can be done about it. */
@@ -109,9 +116,9 @@ function startLines({ pid, startedAt, start }: InstanceStory, now: Timestamp): s
 
 function endLines({ lastTermination, pid }: InstanceStory, now: Timestamp): string[] {
   if (lastTermination === undefined) return []
-  const { message, finishedAt, tail, reason } = lastTermination
+  const { finishedAt, tail, reason } = lastTermination
   const what = reason === 'StartError' ? 'The last start failed' : pid === undefined ? 'It ended' : 'The run before ended'
-  const lines = [`${what} ${ago(finishedAt, now)} ago${howText(lastTermination)}${message === undefined ? '' : `: ${message}`}.`]
+  const lines = [`${what} ${ago(finishedAt, now)} ago${howText(lastTermination)}.`]
   if (tail === undefined || PLAIN_ENDS.has(reason)) return lines
   return [
     ...lines,
@@ -124,7 +131,8 @@ function endLines({ lastTermination, pid }: InstanceStory, now: Timestamp): stri
   ]
 }
 
-function howText({ signal, exitCode }: Termination): string {
+function howText({ signal, exitCode, message }: Termination): string {
+  if (message !== undefined) return `: ${message}`
   if (signal !== undefined) return ` by signal ${signal}`
   return exitCode === undefined ? '' : ` with exit code ${exitCode}`
 }
@@ -136,14 +144,15 @@ function changesTable(instances: readonly InstanceStory[], now: Timestamp): stri
     .slice(-SHOWN_CHANGES)
   if (changes.length === 0) return ''
   const rows = changes.map(({ name, time, phase, cause, message, actor }) => [
-    `${ago(time, now)} ago`,
+    wholeSeconds(time),
+    ago(time, now),
     name,
     phase,
     cause,
     actor === undefined ? '-' : actorText(actor),
     message ?? '',
   ])
-  return formatTable(['When', 'Instance', 'Became', 'Cause', 'By', 'Message'], rows, { headers: true })
+  return formatTable(['Time', 'Age', 'Instance', 'Became', 'Cause', 'By', 'Message'], rows, { headers: true })
 }
 
 function ago(time: Timestamp, now: Timestamp): string {
