@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { apiError, hasReason } from '../../../src/api/status.ts'
+import { actionStream } from '../../../src/apiserver/action-stream.ts'
+import { InFlight, withDeadline } from '../../../src/apiserver/limits.ts'
+import { prime } from '../../../src/apiserver/prime.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+
+test('a request that takes longer than a minute is told so, and its work is ended', async () => {
+  const clock = new FakeClock()
+  const reasons: Error[] = []
+  const answer = assert.rejects(
+    withDeadline(clock, new Promise(() => {}), (reason) => reasons.push(reason)),
+    (err) => hasReason(err, 'Timeout'),
+  )
+  await clock.advance(59_999)
+  assert.equal(reasons.length, 0)
+  await clock.advance(1)
+  await answer
+  assert.equal(reasons.length, 1)
+})
+
+test('a request that ends in time leaves no timer', async () => {
+  const clock = new FakeClock()
+  assert.equal(await withDeadline(clock, Promise.resolve('done'), () => assert.fail('not late')), 'done')
+  await assert.rejects(
+    withDeadline(clock, Promise.reject(new Error('broken')), () => {}),
+    /broken/,
+  )
+  await clock.advance(0)
+  assert.equal(clock.pending, 0)
+})
+
+test('more requests than there may be are refused with the advice to come again, until others have ended', () => {
+  const inFlight = new InFlight()
+  const ends = Array.from({ length: 1_000 }, () => inFlight.beginRequest())
+  assert.throws(
+    () => inFlight.beginRequest(),
+    (err) => hasReason(err, 'TooManyRequests') && err.status.details?.retryAfterSeconds === 1,
+  )
+  ends[0]?.()
+  ends[0]?.()
+  assert.equal(inFlight.requests, 999)
+  inFlight.beginRequest()
+  assert.throws(
+    () => inFlight.beginRequest(),
+    (err) => hasReason(err, 'TooManyRequests'),
+  )
+})
+
+test('what fails at the first item is thrown before the answer begins; later failures come with the items', async () => {
+  const clock = new FakeClock()
+  const { signal } = new AbortController()
+  async function* source(failAt: number): AsyncGenerator<number> {
+    for (let item = 0; item < 3; item++) {
+      if (item === failAt) throw apiError('NotFound', 'gone')
+      yield item
+    }
+  }
+  await assert.rejects(prime(source(0), clock, 0, signal), (err) => hasReason(err, 'NotFound'))
+  const items: number[] = []
+  await assert.rejects(
+    async () => {
+      for await (const item of await prime(source(2), clock, 0, signal)) items.push(item)
+    },
+    (err) => hasReason(err, 'NotFound'),
+  )
+  assert.deepEqual(items, [0, 1])
+})
+
+test('a source that has nothing to say yet does not hold up the answer, and is cleaned up when its reader stops', async () => {
+  const clock = new FakeClock()
+  let cleaned = false
+  let give = (): void => {}
+  async function* source(): AsyncGenerator<string> {
+    try {
+      await new Promise<void>((resolve) => {
+        give = resolve
+      })
+      yield 'late'
+      yield 'never read'
+    } finally {
+      cleaned = true
+    }
+  }
+  const primed = prime(source(), clock, 1_000, new AbortController().signal)
+  await clock.advance(1_000)
+  const items = await primed
+  give()
+  for await (const item of items) {
+    assert.equal(item, 'late')
+    break
+  }
+  assert.equal(cleaned, true)
+})
+
+test('an action that writes more than its reader takes loses output, and says how much', async () => {
+  const chunk = Buffer.alloc(1024 * 1024)
+  const stream = await actionStream(
+    'web-0',
+    async (onOutput) => {
+      for (let round = 0; round < 20; round++) onOutput(chunk)
+      return { exitCode: 0 }
+    },
+    new AbortController().signal,
+  )
+  let text = ''
+  for await (const piece of stream.chunks) text += piece
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+  const kept = lines.filter(({ output }) => output !== undefined).length
+  const dropped = lines.find((line) => line.dropped !== undefined)?.dropped
+  assert.ok(kept < 20)
+  assert.equal(kept * chunk.length + dropped, 20 * chunk.length)
+  assert.deepEqual(lines.at(-1), { exitCode: 0 })
+})
