@@ -168,7 +168,7 @@ class Life {
       unmet.every(({ timeout }) => timeout !== undefined),
       'started although a dependency without a timeout is not met',
     )
-    if (world.memory.starting?.cause.cause === 'RetryAfterGivingUp') this.#asked = true
+    if (['RetryAfterGivingUp', 'DependencyRestarted'].includes(world.memory.starting?.cause.cause ?? '')) this.#asked = true
     this.#checkBackoff(spec.template)
     if (this.#asked) this.#lastEnd = undefined
     this.#asked = false
