@@ -206,7 +206,7 @@ describe('actions', () => {
     const [first, ...rest] = await lines(`${PROCESSES}/web`, 'check')
     assert.deepEqual(first, { instance: 'web-0' })
     assert.deepEqual(rest.pop(), { exitCode: 7 })
-    const output = Buffer.concat(rest.map((line) => Buffer.from(String(line['output']), 'base64')))
+    const output = Buffer.concat(rest.map((line) => Buffer.from(String(line.output), 'base64')))
     assert.deepEqual([...output], [0xff, 0x00, 0x0a, ...Buffer.from('more\n')])
   })
 

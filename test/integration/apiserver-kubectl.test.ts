@@ -27,7 +27,7 @@ describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
   })
 
   function kubectl(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
-    const env = { PATH: process.env['PATH'], HOME: dir.path, KUBECONFIG: '/dev/null' }
+    const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: '/dev/null' }
     return new Promise((resolve) => {
       execFile('kubectl', ['-s', url, '--cache-dir', join(dir.path, 'cache'), ...args], { env, timeout: 60_000 }, (err, stdout, stderr) => {
         resolve({ code: err === null ? 0 : Number(err.code), out: `${stdout}${stderr}` })

@@ -48,10 +48,10 @@ describe('unknown and duplicate fields', () => {
         assert.ok(strict.json.message.includes(message), strict.text)
         const ignored = await send(name, text(name), 'fieldValidation=Ignore&dryRun=All')
         assert.ok(ignored.status < 300, ignored.text)
-        assert.equal(ignored.headers['warning'], undefined)
+        assert.equal(ignored.headers.warning, undefined)
         const warned = await send(name, text(name), '')
         assert.ok(warned.status < 300, warned.text)
-        assert.equal(warned.headers['warning'], `299 - "${message.replaceAll('"', '\\"')}"`)
+        assert.equal(warned.headers.warning, `299 - "${message.replaceAll('"', '\\"')}"`)
         assert.equal(warned.json.spec.bogus, undefined)
       })
     }
@@ -61,7 +61,7 @@ describe('unknown and duplicate fields', () => {
     await server.send('POST', PROCESSES, processNamed('v-json'))
     const patch = [{ op: 'add', path: '/spec/bogus', value: 1 }]
     assert.equal((await server.send('PATCH', `${PROCESSES}/v-json?fieldValidation=Strict`, patch, JSON_PATCH)).status, 422)
-    assert.match(String((await server.send('PATCH', `${PROCESSES}/v-json`, patch, JSON_PATCH)).headers['warning']), /spec\.bogus/)
+    assert.match(String((await server.send('PATCH', `${PROCESSES}/v-json`, patch, JSON_PATCH)).headers.warning), /spec\.bogus/)
   })
 })
 
