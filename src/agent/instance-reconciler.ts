@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { ResourceClient } from '../client/client.ts'
 import type { Instance } from '../generated/types.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
-import { type InstanceId, type InstanceRecord, type ProcessRuntime, type Run, StartError } from '../runtime/runtime.ts'
+import { attemptOf, type InstanceId, type InstanceRecord, type ProcessRuntime, type Run, StartError } from '../runtime/runtime.ts'
 import { ConfigError } from './environment.ts'
 import { isSuccess } from './exits.ts'
 import { type Launcher, logConfigOf } from './launch.ts'
@@ -199,7 +199,10 @@ export class InstanceReconciler implements Reconciler {
   }
 
   async #tailOf({ memory }: TrackedInstance, instance: Instance, run: Run | undefined): Promise<string | undefined> {
-    if (run?.state !== 'exited' || memory?.run?.over !== false || memory.stop !== undefined) return undefined
+    if (run?.state !== 'exited' || memory?.stop !== undefined) return undefined
+    // A run that ended as soon as it began is not in the memory yet.
+    const isCounted = memory?.run !== undefined && memory.run.attempt >= attemptOf(run.id) && memory.run.over
+    if (isCounted) return undefined
     if (isSuccess(run.exit, instance.spec.template.successExitCodes)) return undefined
     return this.#options.runtime.tail(run.instance, TAIL_BYTES)
   }
