@@ -7,7 +7,14 @@ import { createHttpClient, type HttpClient } from '../../src/client/http-client.
 import { eventually } from './eventually.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-const MAIN = join(ROOT, 'dist/main.js')
+/** How the command line is called: as it was built, or as its source is now. */
+const BUILT = [join(ROOT, 'dist/main.js')]
+const SOURCE = ['--import', import.meta.resolve('tsx'), join(ROOT, 'src/main.ts')]
+
+export interface ServerOptions {
+  /** True: run the source instead of what was built. */
+  readonly source?: boolean
+}
 
 export interface Answer {
   readonly code: number
@@ -20,19 +27,21 @@ export function inRepository(path: string): string {
   return join(ROOT, path)
 }
 
-/** A real server of the built command line, on a data directory of its own. `close` leaves nothing running. */
+/** A real server of the command line, on a data directory of its own. `close` leaves nothing running. */
 export class Server {
   readonly dataDir: string
   readonly client: HttpClient
+  readonly #main: readonly string[]
   #child: ChildProcess | undefined
 
-  constructor() {
+  constructor({ source = false }: ServerOptions = {}) {
+    this.#main = source ? SOURCE : BUILT
     this.dataDir = mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
     this.client = createHttpClient({ socketPath: join(this.dataDir, 'pmk.sock') }, { fieldManager: 'pmk-test' })
   }
 
-  static async start(): Promise<Server> {
-    const server = new Server()
+  static async start(options: ServerOptions = {}): Promise<Server> {
+    const server = new Server(options)
     await server.run()
     return server
   }
@@ -41,7 +50,7 @@ export class Server {
   async run(): Promise<void> {
     const log = openSync(join(this.dataDir, 'server.log'), 'a')
     // PATH is deliberately poor: nothing may depend on the server's own.
-    const child = spawn(process.execPath, [MAIN, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test'], {
+    const child = spawn(process.execPath, [...this.#main, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test'], {
       stdio: ['ignore', log, log],
       env: { PATH: '/usr/bin:/bin', HOME: '/nowhere' },
     })
@@ -78,12 +87,12 @@ export class Server {
 
   /** Runs the command line against this server. */
   pmk(...args: readonly string[]): Promise<Answer> {
-    return run([process.execPath, MAIN, ...args], { PMK_HOME: this.dataDir })
+    return run([process.execPath, ...this.#main, ...args], { PMK_HOME: this.dataDir })
   }
 
   /** The same with standard input. */
   pmkWithInput(input: string, ...args: readonly string[]): Promise<Answer> {
-    return run([process.execPath, MAIN, ...args], { PMK_HOME: this.dataDir }, input)
+    return run([process.execPath, ...this.#main, ...args], { PMK_HOME: this.dataDir }, input)
   }
 
   /** The same, and it must succeed: gives standard output. */
