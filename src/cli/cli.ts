@@ -1,8 +1,8 @@
+import { setMaxListeners } from 'node:events'
 import { isAbort } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { CliError } from './cli-error.ts'
 import { connectOnce } from './connect.ts'
-import { describeError, describeUsage, exitCodeOf } from './errors.ts'
 import { type FlagSpecs, parseFlags } from './flags.ts'
 import type { Io } from './io.ts'
 import type { Verb, VerbEntry } from './verb.ts'
@@ -26,6 +26,8 @@ export interface CliOptions {
 /** Runs one command line and gives its exit code. Prints every failure; never throws. */
 export async function runCli(argv: readonly string[], options: CliOptions): Promise<number> {
   const { io, signal } = options
+  // Every request under way listens to it, and there may be many.
+  setMaxListeners(0, signal)
   const found = findVerb(argv)
   try {
     if (found === undefined) return await runWithoutVerb(argv, options)
@@ -34,6 +36,7 @@ export async function runCli(argv: readonly string[], options: CliOptions): Prom
     return signal.aborted && verb.handlesSignals !== true ? interruptedCode(signal) : code
   } catch (err) {
     if (isAbort(err, signal)) return interruptedCode(signal)
+    const { describeError, describeUsage, exitCodeOf } = await import('./errors.ts')
     io.warn(`${describeError(err)}\n`)
     const usage = describeUsage(err, found?.name ?? '')
     if (usage !== undefined) io.warn(`${usage}\n`)
@@ -141,23 +144,17 @@ async function runWithoutVerb(argv: readonly string[], { io }: CliOptions): Prom
   }
   const word = argv[at] ?? ''
   const group = Object.keys(verbs).filter((name) => name.startsWith(`${word} `))
-  const { suggest } = await import('./suggest.ts')
   if (group.length === 0) {
-    const meant = suggest(word, [...new Set(Object.keys(verbs).map((name) => name.split(' ')[0] ?? name))])
-    throw new CliError(`unknown command "${word}" for "pmk"${meant === undefined ? '' : `; did you mean "${meant}"?`}`, { usage: true })
+    const candidates = [...new Set(Object.keys(verbs).map((name) => name.split(' ')[0] ?? name))]
+    throw new CliError(`unknown command "${word}" for "pmk"`, { usage: true, meant: { word, candidates } })
   }
   const second = argv.slice(at + 1).find((other) => !other.startsWith('-'))
   if (second === undefined) {
     io.write(groupHelp(word))
     return argv.includes('--help') || argv.includes('-h') ? 0 : 1
   }
-  const meant = suggest(
-    second,
-    group.map((name) => name.slice(word.length + 1)),
-  )
-  throw new CliError(`unknown command "${word} ${second}" for "pmk"${meant === undefined ? '' : `; did you mean "${word} ${meant}"?`}`, {
-    usage: true,
-  })
+  const meant = { word: `${word} ${second}`, candidates: group }
+  throw new CliError(`unknown command "${word} ${second}" for "pmk"`, { usage: true, meant })
 }
 
 function interruptedCode(signal: AbortSignal): number {

@@ -1,9 +1,13 @@
 import { ApiError, type Cause } from '../api/status.ts'
 import { CliError } from './cli-error.ts'
+import { suggest } from './suggest.ts'
 
 /** A failure as kubectl words it, without the newline at the end. */
 export function describeError(err: unknown): string {
-  if (err instanceof CliError) return err.plain ? err.message : `error: ${err.message}`
+  if (err instanceof CliError) {
+    const meant = err.meant && suggest(err.meant.word, err.meant.candidates)
+    return `${err.plain ? '' : 'error: '}${err.message}${meant === undefined ? '' : `; did you mean "${meant}"?`}`
+  }
   if (err instanceof ApiError) return describeApiError(err)
   return `error: ${err instanceof Error ? err.message : String(err)}`
 }

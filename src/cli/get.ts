@@ -3,7 +3,6 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import { hasReason } from '../api/status.ts'
 import { CliError } from './cli-error.ts'
 import { allNamespacesFlag, fieldSelectorFlag, fileFlags, outputFlag, selectorFlag } from './common-flags.ts'
-import { describeError } from './errors.ts'
 import { printTables, type TableGroup } from './get-table.ts'
 import { type OutputFormat, parseOutput, printObjects } from './output.ts'
 import { resourceOf } from './resources.ts'
@@ -118,7 +117,7 @@ async function showTables(ctx: Context, queries: readonly Query[], flags: GetFla
   const sorted = flags['sort-by'] === undefined ? tables : await sortTables(tables, flags['sort-by'])
   const shown = sorted.filter(({ rows }) => rows.length > 0)
   printTables(ctx.io, shown, { wide, flags, kinds: flags['show-kind'] || sorted.length > 1 })
-  const failed = tellFailures(ctx, answers, flags)
+  const failed = await tellFailures(ctx, answers, flags)
   if (shown.length === 0 && !failed && !flags['ignore-not-found']) tellNothing(ctx, queries)
   return failed ? 1 : 0
 }
@@ -138,7 +137,7 @@ async function showObjects(
   const found = answers.flatMap((answer) => ('err' in answer ? [] : answer))
   const objects = flags['sort-by'] === undefined ? found : await sortObjects(found, flags['sort-by'])
   const single = queries.length === 1 && queries[0]?.query.name !== undefined
-  const failed = tellFailures(ctx, answers, flags)
+  const failed = await tellFailures(ctx, answers, flags)
   const nothing = objects.length === 0 && (single || failed)
   const whole = format.type === 'name' || format.type === 'columns'
   if (!nothing) {
@@ -172,11 +171,13 @@ function failure(ctx: Context, err: unknown): Failure {
   return { err }
 }
 
-function tellFailures(ctx: Context, answers: readonly (object | Failure)[], flags: GetFlags): boolean {
+async function tellFailures(ctx: Context, answers: readonly (object | Failure)[], flags: GetFlags): Promise<boolean> {
   const failures = answers.flatMap((answer) => ('err' in answer ? [answer.err] : []))
   const told = failures.filter((err) => !(flags['ignore-not-found'] && hasReason(err, 'NotFound')))
+  if (told.length === 0) return false
+  const { describeError } = await import('./errors.ts')
   for (const text of new Set(told.map(describeError))) ctx.io.warn(`${text}\n`)
-  return told.length > 0
+  return true
 }
 
 function tellNothing({ io, namespace }: Context, queries: readonly Query[]): void {

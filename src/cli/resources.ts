@@ -2,7 +2,6 @@ import type { ApiObject } from '../api/object.ts'
 import { definitions, findByName, qualifiedResource, type ResourceDefinition } from '../api/scheme.ts'
 import type { Client, Ref, ResourceClient } from '../client/client.ts'
 import { CliError } from './cli-error.ts'
-import { suggest } from './suggest.ts'
 
 /** The client of a kind that is known only at run time. */
 export function resourceOf(client: Client, definition: ResourceDefinition): ResourceClient<ApiObject> {
@@ -14,11 +13,8 @@ export function resourceOf(client: Client, definition: ResourceDefinition): Reso
 export function definitionNamed(name: string): ResourceDefinition {
   const found = findByName(name)
   if (found !== undefined) return found
-  const meant = suggest(
-    name.toLowerCase(),
-    definitions.flatMap(({ plural, singular }) => [plural, singular]),
-  )
-  throw new CliError(`the server doesn't have a resource type "${name}"${meant === undefined ? '' : `; did you mean "${meant}"?`}`)
+  const candidates = definitions.flatMap(({ plural, singular }) => [plural, singular])
+  throw new CliError(`the server doesn't have a resource type "${name}"`, { meant: { word: name.toLowerCase(), candidates } })
 }
 
 /** The kinds of `processes,instances`, or of a category such as `all`. */

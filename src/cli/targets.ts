@@ -42,7 +42,7 @@ export function parseResourceArgs(args: readonly string[], namespace: string): R
 function parseSlashed(arg: string, namespace: string): Target {
   const [kind = '', name = '', ...more] = arg.split('/')
   if (kind === '' || name === '' || more.length > 0) {
-    throw new CliError(`arguments in KIND/NAME form may not be mixed with others, and need both: got "${arg}"`, { usage: true })
+    throw new CliError(`KIND/NAME cannot be mixed with other words: got "${arg}"`, { usage: true })
   }
   const definition = definitionNamed(kind)
   return { definition, ref: refIn(definition, namespace, name) }
@@ -185,13 +185,9 @@ async function notThere(ctx: Context, client: Client, name: string, kinds: reado
   const lists = await Promise.all(
     kinds.map((kind) => listTargets(client, definitionOf(kind), { args: [], signal: ctx.signal, namespace: ctx.namespace })),
   )
-  const { suggest } = await import('./suggest.ts')
-  const meant = suggest(
-    name,
-    lists.flat().map(({ ref }) => ref.name),
-  )
-  const hint = meant === undefined ? '' : `; did you mean "${meant}"?`
-  return new CliError(`Error from server (NotFound): no ${kinds.join(' or ')} "${name}" in namespace ${ctx.namespace}${hint}`, {
+  const meant = { word: name, candidates: lists.flat().map(({ ref }) => ref.name) }
+  return new CliError(`Error from server (NotFound): no ${kinds.join(' or ')} "${name}" in namespace ${ctx.namespace}`, {
     plain: true,
+    meant,
   })
 }

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import { onAbort } from '../base/abort.ts'
 import type { Millis } from '../base/clock.ts'
 import { CliError } from './cli-error.ts'
@@ -11,6 +12,8 @@ export async function withTimeout<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const end = new AbortController()
+  // Many requests at once may listen to it.
+  setMaxListeners(0, end.signal)
   const late = new Error('too late')
   const release = onAbort(ctx.signal, () => end.abort(ctx.signal.reason))
   const cancel = timeout > 0 ? ctx.clock.schedule(timeout, () => end.abort(late)) : undefined
