@@ -128,7 +128,8 @@ function absorbEnd(draft: Draft): void {
       diedAt: undefined,
       ended: undefined,
       startError: undefined,
-      next: { ...stop.cause, unasked: false },
+      // Whoever asked for a start while it stopped is why it starts next.
+      next: stop.reason === 'StopRequested' && memory.next !== undefined ? memory.next : { ...stop.cause, unasked: false },
     })
     return
   }

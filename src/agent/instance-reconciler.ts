@@ -3,7 +3,15 @@ import type { Clock } from '../base/clock.ts'
 import type { ResourceClient } from '../client/client.ts'
 import type { Instance } from '../generated/types.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
-import { attemptOf, type InstanceId, type InstanceRecord, type ProcessRuntime, type Run, StartError } from '../runtime/runtime.ts'
+import {
+  attemptOf,
+  type InstanceId,
+  type InstanceRecord,
+  type ProcessRuntime,
+  type Run,
+  type RunId,
+  StartError,
+} from '../runtime/runtime.ts'
 import { ConfigError } from './environment.ts'
 import { isSuccess } from './exits.ts'
 import { type Launcher, logConfigOf } from './launch.ts'
@@ -138,12 +146,23 @@ export class InstanceReconciler implements Reconciler {
         await runtime.signal(step.id, step.signal, step.scope)
         return
       case 'killTree':
-        return runtime.killTree(step.id)
+        return this.#killTree(step.id, instance)
       case 'forget':
         await runtime.remove(tracked.uid as InstanceId)
         this.#forget(tracked)
-        await this.#letGo(instance, context.signal)
+        // What is no longer ours in the API may be somebody else's by now: another node's.
+        if (this.#options.instance(tracked.uid) !== undefined) await this.#letGo(instance, context.signal)
         return
+    }
+  }
+
+  async #killTree(id: RunId, instance: Instance): Promise<void> {
+    try {
+      await this.#options.runtime.killTree(id)
+    } catch (err) {
+      const message = `Not all of its processes could be killed: ${err instanceof Error ? err.message : String(err)}`
+      this.#options.record(instance, { type: 'Warning', reason: 'FailedKilling', message })
+      throw err
     }
   }
 
@@ -157,10 +176,10 @@ export class InstanceReconciler implements Reconciler {
     const { launcher, runtime } = this.#options
     try {
       const config = await launcher.runConfig(instance, attempt, { fresh, signal })
-      const path = await runtime.resolveCommand(config.command[0], config.searchPath, config.workingDir)
       await runtime.start(config)
-      tracked.command = [path]
       tracked.logs = JSON.stringify(instance.spec.template.logs)
+      // After the start, which nothing for show may delay.
+      tracked.command = [await runtime.resolveCommand(config.command[0], config.searchPath, config.workingDir)]
     } catch (err) {
       if (!(err instanceof StartError || err instanceof ConfigError)) throw err
       log.debug({ instance: instance.metadata.name, reason: err.reason }, 'Start failed')

@@ -95,6 +95,29 @@ describe('an agent', () => {
     assert.deepEqual(await world.runtime.list(), [])
   })
 
+  test('stops what is bound to another node from now on, and leaves the object to that one', async () => {
+    await world.create()
+    await world.patch({ spec: { nodeName: 'elsewhere' } })
+    assert.deepEqual(await world.runtime.list(), [])
+    assert.deepEqual((await world.get()).metadata.finalizers, ['pmk.dev/stop'])
+  })
+
+  test('tells of processes that can not be killed, and tries again', async () => {
+    world.runtime.program('web-0', { ignores: ['TERM'] })
+    await world.create()
+    world.runtime.failKillTree(new Error('pid 7 is in an uninterruptible sleep'))
+    await world.delete('web-0', 0)
+    const events = await world.client.for('Event').list()
+    assert.ok(
+      events.items.some(({ reason, message }) => reason === 'FailedKilling' && message?.includes('uninterruptible')),
+      'no Event',
+    )
+    assert.deepEqual(await world.names(), ['web-0'])
+    world.runtime.failKillTree(undefined)
+    await world.advance(30_000)
+    assert.deepEqual(await world.names(), [])
+  })
+
   test('says what is wrong with a launch that can not work, and tries again', async () => {
     world.runtime.failStart('web-0', new StartError('WorkingDirMissing', 'The directory /srv/shop does not exist'))
     await world.create()

@@ -884,6 +884,7 @@ const stopping: readonly Row[] = [
       w.exit({ signal: 'TERM' })
     },
     expect: ['start 2'],
+    cause: 'StartRequested',
   },
   {
     given: 'the agent comes back during a stop',
