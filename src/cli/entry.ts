@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import nodeProcess from 'node:process'
 import { systemClock } from '../base/clock.ts'
 import { Interrupted, runCli } from './cli.ts'
@@ -6,6 +7,8 @@ import { systemIo } from './io.ts'
 /** Runs this process as the command line that it was started with. Resolves to the exit code, with all output written. */
 export async function main(): Promise<number> {
   const controller = new AbortController()
+  // A verb may have a request under way for each of a thousand objects; that is no leak.
+  setMaxListeners(0, controller.signal)
   // The first signal asks the verb to end; the next one finds no listener and ends us at once.
   nodeProcess.once('SIGINT', () => controller.abort(new Interrupted(130)))
   nodeProcess.once('SIGTERM', () => controller.abort(new Interrupted(143)))

@@ -1,3 +1,4 @@
+import { invalidField, invalidObject } from '../api/field-errors.ts'
 import type { ApiObject, New } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
@@ -167,12 +168,14 @@ export class HttpResource<T extends ApiObject> implements ResourceClient<T> {
   #collectionPath(namespace: string | undefined): string {
     const { group, version, plural } = this.#definition
     const base = group === '' ? `/api/${version}` : `/apis/${group}/${version}`
-    return namespace === undefined ? `${base}/${plural}` : `${base}/namespaces/${segment('namespace', namespace)}/${plural}`
+    return namespace === undefined
+      ? `${base}/${plural}`
+      : `${base}/namespaces/${segment(this.#definition, 'namespace', namespace)}/${plural}`
   }
 
   #itemPath({ name, namespace }: { readonly name: string; readonly namespace?: string | undefined }): string {
     const place = this.#definition.scope === 'Cluster' ? undefined : (namespace ?? DEFAULT_NAMESPACE)
-    return `${this.#collectionPath(place)}/${segment('name', name)}`
+    return `${this.#collectionPath(place)}/${segment(this.#definition, 'name', name)}`
   }
 }
 
@@ -188,9 +191,15 @@ const PATCH_TYPES: Readonly<Record<Patch['type'], string>> = {
   apply: 'application/apply-patch+yaml',
 }
 
-/** An empty one would turn a request for one object into one for all of them. */
-function segment(what: string, text: string): string {
-  if (text === '') throw apiError('BadRequest', `the ${what} is empty`)
+/**
+ * A name as part of a path. An empty one would turn a request for one object into one for all of them, and one with a slash or
+ * dots alone would lead elsewhere, so they never leave this machine.
+ */
+function segment(definition: ResourceDefinition, field: 'name' | 'namespace', text: string): string {
+  if (text === '') throw apiError('BadRequest', `the ${field} is empty`)
+  if (text === '.' || text === '..' || /[/%]/.test(text)) {
+    throw invalidObject(definition, text, [invalidField(`metadata.${field}`, text, "may not be '.' or '..', nor contain '/' or '%'")])
+  }
   return encodeURIComponent(text)
 }
 
