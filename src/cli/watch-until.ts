@@ -25,7 +25,8 @@ export async function watchUntil<T extends ApiObject>(
         if (met(object)) return object
       }
     } catch (err) {
-      if (!hasReason(err, 'Expired')) throw err
+      // A watch that the server ended, and one whose history is gone, begin anew; a server that is gone fails the list.
+      if (!hasReason(err, 'Expired') && !hasReason(err, 'ServiceUnavailable')) throw err
     }
   }
 }
