@@ -1,0 +1,88 @@
+// Measures what pmk promises to be, beside what this machine and other programs do in the same run. See README.md.
+import { existsSync, writeFileSync } from 'node:fs'
+import { cpus, release, totalmem } from 'node:os'
+import { resolve } from 'node:path'
+import nodeProcess from 'node:process'
+import { parseArgs } from 'node:util'
+import { bulk, thousand } from './bulk.ts'
+import { Cleanup } from './cleanup.ts'
+import type { Section } from './context.ts'
+import { Floors } from './floors.ts'
+import { now } from './measure.ts'
+import { Report, say } from './report.ts'
+import { applyOne, restarts } from './restarts.ts'
+
+const SECTIONS: readonly Section[] = [restarts, applyOne, bulk, thousand]
+
+/** No section begins later than this, so that the whole run ends within five minutes. */
+const LAST_BEGIN = 240_000
+
+const USAGE = `npm run bench -- [--only PATTERN] [--quick] [--json FILE] [--main FILE] [--cpu-prof DIRECTORY]
+  --only      sections whose name matches: ${SECTIONS.map(({ name }) => name).join(', ')}
+  --quick     fewer rounds and smaller crowds
+  --json      writes the rows to this file, too
+  --main      the built command line (default: dist/main.js)
+  --cpu-prof  each server writes a profile there; times are longer then`
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      only: { type: 'string', default: '' },
+      quick: { type: 'boolean', default: false },
+      json: { type: 'string' },
+      main: { type: 'string', default: resolve(import.meta.dirname, '../../dist/main.js') },
+      'cpu-prof': { type: 'string' },
+      help: { type: 'boolean', default: false },
+    },
+  })
+  if (values.help) {
+    say(USAGE)
+    return 0
+  }
+  if (!existsSync(values.main)) {
+    say(`${values.main} is missing: npm run build`)
+    return 1
+  }
+  const pattern = new RegExp(values.only)
+  const cleanup = new Cleanup()
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    nodeProcess.once(signal, () => {
+      // The last thing that happens: nobody is left to wait for it.
+      void cleanup.run().finally(() => nodeProcess.exit(130))
+    })
+  }
+  const profile = values['cpu-prof']
+  const report = new Report()
+  const ctx = { report, floors: new Floors(cleanup), cleanup, quick: values.quick, main: resolve(values.main), profile }
+  const begin = now()
+  let broken = 0
+  for (const section of SECTIONS.filter(({ name }) => pattern.test(name))) {
+    report.begin(section.name)
+    if (now() - begin > LAST_BEGIN) {
+      report.note('left out: the time is over')
+      continue
+    }
+    try {
+      await section.run(ctx)
+    } catch (err) {
+      broken += 1
+      report.note(`broke off: ${err instanceof Error ? err.message : err}`)
+    }
+    for (const err of await cleanup.run()) report.note(`clean-up: ${err.message}`)
+  }
+  report.print()
+  const seconds = Math.round((now() - begin) / 1_000)
+  say(`${machine()}; ${seconds} s`)
+  if (values.json !== undefined) {
+    const about = { date: new Date().toISOString(), machine: machine(), seconds, quick: values.quick }
+    writeFileSync(values.json, `${JSON.stringify({ ...about, ...report.toJSON() }, null, 2)}\n`)
+  }
+  return broken === 0 ? 0 : 1
+}
+
+function machine(): string {
+  const model = cpus()[0]?.model ?? 'unknown processor'
+  return `${cpus().length} × ${model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB, Linux ${release()}, Node ${nodeProcess.version}`
+}
+
+nodeProcess.exitCode = await main()
