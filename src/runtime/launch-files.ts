@@ -1,4 +1,4 @@
-import { rmSync } from 'node:fs'
+import { rmSync, writeFileSync } from 'node:fs'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchText } from './launch-chain.ts'
@@ -28,8 +28,9 @@ export class LaunchFiles {
 
   write(entry: Instance, attempt: number, text: LaunchText): void {
     const { dir } = this.#options
-    dir.writeFile(entry.id, `${attempt}.sh`, text.main)
-    if (text.second !== undefined) dir.writeFile(entry.id, `${attempt}.env`, text.second)
+    // Whole or not is no matter: nobody reads them before the run is noted, which comes after.
+    writeFileSync(dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
+    if (text.second !== undefined) writeFileSync(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
   }
 
   /** Deletes them once the process shows another command line than its shim's, or is gone. */

@@ -58,11 +58,15 @@ export class Launcher {
     rmSync(this.#file, { force: true })
   }
 
-  /** Asks for a shim in this directory. It is up when its FIFO can be opened; after a failure of the launcher, ask again. */
-  async request(directory: string): Promise<void> {
+  /**
+   * Asks for a shim in this directory. It is up when its FIFO can be opened. The answer tells whether the launcher has gone
+   * since: then a shim that isn't up never will be, and may be asked for again.
+   */
+  async request(directory: string): Promise<() => boolean> {
     await this.start()
     const child = await this.#starting
     child?.input(0).write(`${directory}\n`)
+    return () => this.#child !== child
   }
 
   /** Starts it, if it isn't up. Gives its pid. */
@@ -106,6 +110,8 @@ export class Launcher {
     const file: LauncherFile = { pid: child.pid, startTime: readStat(child.pid)?.startTime ?? 0, bootId: this.#bootId }
     writeFileSync(this.#file, JSON.stringify(file), { mode: 0o600 })
     this.#child = child
+    // A launcher that was killed takes no more: its end tells.
+    child.input(0).on('error', () => {})
     child.unref()
     void child.ended.then(async () => {
       // Never fails: `ended` doesn't reject, and waiting for half-made shims gives up by itself.

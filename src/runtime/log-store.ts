@@ -4,9 +4,7 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   readlinkSync,
-  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -23,7 +21,7 @@ import { LogFile, nextLook } from './log-file.ts'
 import { offsetSince } from './log-index.ts'
 import { LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
 import type { HostGap, InstanceId, LogConfig, LogOptions, RunConfig } from './runtime.ts'
-import { isMissing } from './state-dir.ts'
+import { readLineAt, writeLineAt } from './state-dir.ts'
 
 export interface LogStoreOptions {
   readonly dataDir: string
@@ -133,7 +131,7 @@ export class LogStore {
     log.owner = owner
     const mark = { attempt, out: await log.out.end(), err: await log.err.end() }
     log.marks = [...log.marks.filter((each) => each.attempt !== attempt), mark].slice(-KEPT_MARKS)
-    writeWhole(join(this.directory(config.instance), 'runs.json'), JSON.stringify(log.marks))
+    writeLineAt(join(this.directory(config.instance), 'runs.json'), JSON.stringify(log.marks))
     this.#link(config)
     this.#lookIn(log, FIRST_LOOK)
   }
@@ -272,7 +270,7 @@ export class LogStore {
     closeSync(openSync(log, 'a', 0o600))
     await files.out.open()
     await files.err.open()
-    const marks = readMarks(join(directory, 'runs.json'))
+    const marks = readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) ?? []
     return {
       instance,
       ...files,
@@ -372,21 +370,6 @@ async function* piecesOf(source: Source, options: LogOptions): AsyncGenerator<Bu
     yield source.stamps === undefined ? bytes : source.stamps.stamp(piece)
     if (options.signal.aborted) return
   }
-}
-
-function readMarks(path: string): readonly RunMark[] {
-  try {
-    // Written by this file alone, whole or not at all.
-    return JSON.parse(readFileSync(path, 'utf8')) as readonly RunMark[]
-  } catch (err) {
-    if (isMissing(err)) return []
-    throw err
-  }
-}
-
-function writeWhole(path: string, text: string): void {
-  writeFileSync(`${path}.tmp`, text, { mode: 0o600 })
-  renameSync(`${path}.tmp`, path)
 }
 
 function readLink(path: string): string | undefined {

@@ -15,7 +15,7 @@ import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
 import { bootId, inheritedDescriptors, isAlive, readStat } from './proc-stat.ts'
-import { type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
+import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
 import { RunObserver } from './run-observer.ts'
@@ -193,7 +193,10 @@ class PosixRuntime implements ProcessRuntime {
     entry.killed = id
     await this.#parts.trees.kill(entry.root)
     // The shim writes its record a moment after the program has gone.
-    await this.#until(entry, async () => ((await this.#refresh(entry))?.state === 'running' ? undefined : true))
+    const isOver = await this.#until(entry, KILL_TIMEOUT, async () =>
+      (await this.#refresh(entry))?.state === 'running' ? undefined : true,
+    )
+    if (isOver === undefined && !this.#stopped.signal.aborted) throw new Error(`${id} is still there after SIGKILL`)
   }
 
   async treeAlive(id: RunId): Promise<boolean> {
@@ -324,8 +327,8 @@ class PosixRuntime implements ProcessRuntime {
     return this.#parts.observer.refresh(entry)
   }
 
-  #until<T>(entry: Instance, probe: () => Promise<T | undefined>): Promise<T | undefined> {
-    return entry.until({ clock: this.#clock, timeout: START_TIMEOUT, signal: this.#stopped.signal }, probe)
+  #until<T>(entry: Instance, timeout: Millis, probe: () => Promise<T | undefined>): Promise<T | undefined> {
+    return entry.until({ clock: this.#clock, timeout, signal: this.#stopped.signal }, probe)
   }
 
   #entry(id: InstanceId): Instance {
@@ -369,7 +372,6 @@ class PosixRuntime implements ProcessRuntime {
         : new StartError('HostFailure', `${config.name} can't be started: ${messageOf(err)}`, { cause: err })
     }
     trees.forget(entry.root)
-    const cpuBase = trees.cpuSeconds(entry.root)
     const file: RunFile = {
       id: config.id,
       attempt,
@@ -379,11 +381,10 @@ class PosixRuntime implements ProcessRuntime {
       name: config.name,
       logs: config.logs,
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
-      ...(cpuBase === undefined ? {} : { cpuBase }),
     }
     this.#files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
-    this.#dir.writeFile(entry.id, 'run.json', JSON.stringify(file))
+    this.#dir.writeLine(entry.id, 'run.json', JSON.stringify(file))
     entry.file = file
     entry.run = undefined
     entry.main = undefined
@@ -398,9 +399,16 @@ class PosixRuntime implements ProcessRuntime {
       await this.#parts.shims.ensure(entry)
       if (!this.#dir.command(entry.id, command)) throw new StartError('HostFailure', `The shim of ${file.name} ended at once`)
     }
-    const run = await this.#until(entry, () => this.#refresh(entry))
+    const run = await this.#until(entry, START_TIMEOUT, () => this.#refresh(entry))
     if (run === undefined) throw new StartError('HostFailure', `The shim of ${file.name} takes no command`)
     this.#files.drop(entry, file.attempt)
+    const cpuBase = this.#parts.trees.cpuSeconds(entry.root)
+    if (cpuBase !== undefined) {
+      // Not before the start: reading it takes the kernel a while.
+      const counted = { ...file, cpuBase }
+      this.#dir.writeLine(entry.id, 'run.json', JSON.stringify(counted))
+      entry.file = counted
+    }
     this.#hints.publish(entry.id)
     return run
   }
@@ -409,8 +417,8 @@ class PosixRuntime implements ProcessRuntime {
   async #adopt(entry: Instance): Promise<void> {
     const { logs, observer, trees } = this.#parts
     entry.note = this.#dir.readText(entry.id, 'note')
-    entry.file = this.#dir.readJson<RunFile>(entry.id, 'run.json')
-    entry.extra = this.#dir.readJson<ExtraFile>(entry.id, 'extra.json')
+    entry.file = this.#dir.readLine<RunFile>(entry.id, 'run.json')
+    entry.extra = this.#dir.readLine<ExtraFile>(entry.id, 'extra.json')
     const file = entry.file
     const shim = entry.shim
     entry.shim = undefined

@@ -51,7 +51,7 @@ export class RunObserver {
       entry.main ??= this.#options.dir.readPid(entry.id, file.attempt)
       leftovers = (await trees.members(entry.root)).length > 0
       // The world went on while the table was read.
-      if (entry.file !== file) return entry.run
+      if (entry.file?.id !== file.id) return entry.run
     }
     const before = entry.run
     const fresh = runOf(file, bootId, seen, leftovers)
@@ -107,7 +107,7 @@ export class RunObserver {
   }
 
   #saveExtra(entry: Instance, extra: ExtraFile): void {
-    this.#options.dir.writeFile(entry.id, 'extra.json', JSON.stringify(extra))
+    this.#options.dir.writeLine(entry.id, 'extra.json', JSON.stringify(extra))
     entry.extra = extra
   }
 
@@ -129,7 +129,7 @@ export class RunObserver {
 
   async #followNow(entry: Instance, file: RunFile): Promise<void> {
     const { clock, signal } = this.#options
-    while (!signal.aborted && entry.file === file && !entry.removed) {
+    while (!signal.aborted && entry.file?.id === file.id && !entry.removed) {
       const seen = this.#observe(entry, file)
       if (seen.state === 'forked') await this.#findDaemon(entry, file, seen.since, seen.first)
       const run = await this.refresh(entry)

@@ -39,22 +39,31 @@ export class ShimKeeper {
   /** When it resolves a shim reads the FIFO, in its cgroup. */
   async ensure(entry: Instance): Promise<void> {
     const { dir, launcher, bootId, logPath, watch } = this.#options
-    if (dir.hasShim(entry.id)) return
+    if (dir.hasShim(entry.id)) {
+      // An earlier server may have been killed between asking for it and putting it into its group.
+      const up = entry.shim === undefined ? dir.readShim(entry.id) : undefined
+      if (up === undefined) return
+      entry.shim = { pid: up.pid, startTime: up.startTime }
+      watch(entry)
+      await this.#settle(entry, up.pid)
+      return
+    }
     if (!dir.isComplete(entry.id, bootId)) {
       dir.layOut(entry.id, { bootId, logPath: logPath(entry), fifo: await this.#takeSpare() })
     }
     watch(entry)
-    for (let tries = 0; tries < 2; tries++) {
+    for (let tries = 0; tries < 3; tries++) {
       const old = dir.readShim(entry.id)
-      await launcher.request(dir.directory(entry.id))
+      const isLauncherGone = await launcher.request(dir.directory(entry.id))
       const shim = await this.#until(entry, SHIM_TIMEOUT, () => {
         const found = dir.readShim(entry.id)
         const isNew = found !== undefined && (found.pid !== old?.pid || found.startTime !== old.startTime)
-        return isNew && dir.hasShim(entry.id) ? found : undefined
+        if (isNew && dir.hasShim(entry.id)) return found
+        return isLauncherGone() ? 'never' : undefined
       })
       // A shim that comes late would be a second one: none can come any more when this has been waited for.
       if (shim === undefined) await launcher.reset()
-      const up = shim ?? (dir.hasShim(entry.id) ? dir.readShim(entry.id) : undefined)
+      const up = typeof shim === 'object' ? shim : dir.hasShim(entry.id) ? dir.readShim(entry.id) : undefined
       if (up === undefined) continue
       entry.shim = { pid: up.pid, startTime: up.startTime }
       await this.#settle(entry, up.pid)

@@ -125,6 +125,19 @@ export class StateDir {
     rmSync(this.directory(instance), { recursive: true, force: true })
   }
 
+  /**
+   * Writes one line over what a file held, in one write: a kill leaves the old line or the new one. Many times cheaper than
+   * `writeFile`, since a rename over a file makes ext4 write it out at once.
+   */
+  writeLine(instance: InstanceId, name: string, line: string): void {
+    writeLineAt(this.file(instance, name), line)
+  }
+
+  /** What `writeLine` wrote last; undefined when there is nothing, or what a power failure left is no line. */
+  readLine<T>(instance: InstanceId, name: string): T | undefined {
+    return readLineAt<T>(this.file(instance, name))
+  }
+
   /** Writes a file anew, whole or not at all. */
   writeFile(instance: InstanceId, name: string, content: string | Uint8Array): void {
     const path = this.file(instance, name)
@@ -139,12 +152,6 @@ export class StateDir {
       if (isMissing(err)) return undefined
       throw err
     }
-  }
-
-  readJson<T>(instance: InstanceId, name: string): T | undefined {
-    const text = this.readText(instance, name)
-    // Written by `writeFile` of this class alone, whole or not at all, so the shape is known.
-    return text === undefined ? undefined : (JSON.parse(text) as T)
   }
 
   /** The shim's own line; undefined when none has been up yet. */
@@ -202,4 +209,31 @@ export function isMissing(err: unknown): boolean {
 
 export function hasCode(err: unknown, code: string): boolean {
   return err instanceof Error && 'code' in err && err.code === code
+}
+
+export function writeLineAt(path: string, line: string): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600)
+  try {
+    writeSync(fd, `${line}\n`)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** JSON that this program wrote as a line; what stands behind the line is left over. */
+export function readLineAt<T>(path: string): T | undefined {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (err) {
+    if (isMissing(err)) return undefined
+    throw err
+  }
+  const end = text.indexOf('\n')
+  try {
+    return end < 0 ? undefined : (JSON.parse(text.slice(0, end)) as T)
+  } catch (err) {
+    if (err instanceof SyntaxError) return undefined
+    throw err
+  }
 }

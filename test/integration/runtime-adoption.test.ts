@@ -234,8 +234,7 @@ for (const cgroups of [true, false]) {
       await eventually(() => assert.match(output, /\d+ \d+\n/))
       const pids = output.trim().split(' ').map(Number)
       // Another server on the same place, as after a kill -9: the first one is not asked.
-      const next = new TestMachine({ cgroups })
-      Object.assign(next, { dataDir: machine.dataDir })
+      const next = new TestMachine({ cgroups, dataDir: machine.dataDir })
       await next.open()
       for (const pid of pids) await eventually(() => assert.ok(['Z', undefined].includes(readStat(pid)?.state)))
       assert.equal((await executing).by, 'signal')

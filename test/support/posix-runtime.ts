@@ -14,12 +14,14 @@ export type RunningRun = Run & { readonly state: 'running' }
 
 /** A runtime for Linux on a directory of its own, with what tests of it do again and again. */
 export class TestMachine {
-  readonly dataDir: string = mkdtempSync(join(tmpdir(), 'pmk-runtime-'))
+  readonly dataDir: string
   readonly #cgroups: boolean
   #runtime: ProcessRuntime | undefined
   #attempts = new Map<InstanceId, number>()
 
-  constructor(options: { readonly cgroups?: boolean } = {}) {
+  /** `dataDir`: that of another machine, which goes on owning it. */
+  constructor(options: { readonly cgroups?: boolean; readonly dataDir?: string } = {}) {
+    this.dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pmk-runtime-'))
     this.#cgroups = options.cgroups ?? true
   }
 
