@@ -47,7 +47,7 @@ export function dataDirOf(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' |
   if (home !== undefined && home !== '') return resolve(io.cwd, home)
   if (io.userId === 0) return '/var/lib/pmk'
   const state = io.env['XDG_STATE_HOME']
-  return join(state !== undefined && state.startsWith('/') ? state : join(io.env['HOME'] ?? homedir(), '.local', 'state'), 'pmk')
+  return join(state?.startsWith('/') ? state : join(io.env['HOME'] ?? homedir(), '.local', 'state'), 'pmk')
 }
 
 /** Decides on one place and never on another: a named place without a server must not lead to somebody else's. */

@@ -115,7 +115,7 @@ function conditionMet(type: string, value: string): (object: ApiObject) => boole
 
 function pathMet(text: string): (object: ApiObject) => boolean {
   const closing = text.lastIndexOf('}')
-  const equals = text.indexOf('=', closing < 0 ? 0 : closing)
+  const equals = text.indexOf('=', Math.max(0, closing))
   const path = equals < 0 ? text : text.slice(0, equals)
   const wanted = equals < 0 ? undefined : text.slice(equals + 1).replace(/^(["'])(.*)\1$/s, '$2')
   if (wanted === '') throw new CliError('jsonpath wait value cannot be empty')
