@@ -1,4 +1,5 @@
 import { isAbort } from '../base/abort.ts'
+import { lastLine } from '../probe/exec.ts'
 import type { ExecResult } from '../runtime/runtime.ts'
 import type { Activity, ActivityState } from './situation.ts'
 
@@ -61,9 +62,4 @@ function outcomeOf({ exec, timeout }: Activity, result: ExecResult): { readonly 
     case 'timeout':
       return { ok: false, message: `${command} did not end within ${timeout / 1000} s` }
   }
-}
-
-function lastLine(output: string): string {
-  const line = output.trimEnd().split('\n').at(-1)?.trim().slice(0, 200) ?? ''
-  return line === '' ? '' : `: ${line}`
 }

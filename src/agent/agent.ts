@@ -10,24 +10,21 @@ import type { Client } from '../client/client.ts'
 import { EventRecorder } from '../client/event-recorder.ts'
 import type { Instance, Process } from '../generated/types.ts'
 import { WatchInformer } from '../informer/informer.ts'
-import { probeOnce } from '../probe/probe.ts'
 import { Controller, type Source, watches } from '../reconcile/controller.ts'
 import { runAll } from '../reconcile/manager.ts'
 import { PerKeyBackoff } from '../reconcile/rate-limiter.ts'
 import type { AddOptions } from '../reconcile/workqueue.ts'
 import { INITIAL_PRIORITY } from '../reconcile/workqueue.ts'
 import { bootId } from '../runtime/proc-stat.ts'
-import { attemptOf, type ExecResult, type InstanceId, type ProcessRuntime } from '../runtime/runtime.ts'
-import { ActivityRunner } from './activity-runner.ts'
+import { attemptOf, type ProcessRuntime } from '../runtime/runtime.ts'
 import { FileWatch, type WatchedFiles } from './file-watch.ts'
 import { AgentGateway } from './gateway.ts'
 import { InstanceReconciler } from './instance-reconciler.ts'
 import { Launcher } from './launch.ts'
 import { NodeHeartbeat } from './node-heartbeat.ts'
-import { ProbeWorker } from './probe-worker.ts'
 import { StatusWriter } from './status-writer.ts'
 import { keyIn, processKey, Surroundings } from './surroundings.ts'
-import type { TrackedInstance } from './tracked-instance.ts'
+import { Tracker } from './tracker.ts'
 
 export interface AgentOptions {
   readonly client: Client
@@ -77,7 +74,7 @@ class NodeAgent implements Agent {
   readonly #statuses: StatusWriter
   readonly #launcher: Launcher
   readonly #surroundings: Surroundings
-  readonly #tracked = new Map<string, TrackedInstance>()
+  readonly #tracker: Tracker
   /** Uids that must be looked at before the agent is ready; undefined until they are known. */
   #unseen: Set<string> | undefined
   #enqueue: (uid: string, options?: AddOptions) => void = () => {}
@@ -109,13 +106,21 @@ class NodeAgent implements Agent {
       process: (key) => this.#processes.get(key as ObjectKey),
       enqueue: (uid) => this.#enqueue(uid),
     })
+    this.#tracker = new Tracker({
+      runtime,
+      launcher: this.#launcher,
+      instance: (uid) => this.#instance(uid),
+      enqueue: (uid) => this.#enqueue(uid),
+      clock,
+      log,
+    })
     this.gateway = new AgentGateway({
       runtime,
       launcher: this.#launcher,
       instance: (key) => this.#instances.get(key as ObjectKey),
       instances: () => this.#instances.list(),
       onSignal: (uid, attempt, signal) => {
-        this.#track(uid).requestedSignal = { attempt, signal }
+        this.#tracker.track(uid).requestedSignal = { attempt, signal }
       },
       clock,
     })
@@ -147,10 +152,7 @@ class NodeAgent implements Agent {
     try {
       await runAll([informers, workers, [this.#controller()]], signal)
     } finally {
-      for (const { probes, activities } of this.#tracked.values()) {
-        probes.stop()
-        activities.sync(undefined)
-      }
+      this.#tracker.stop()
     }
   }
 
@@ -179,8 +181,8 @@ class NodeAgent implements Agent {
       surroundings: this.#surroundings,
       statuses: this.#statuses,
       record: (instance, event) => this.#events.record(instance, event),
-      track: (uid) => this.#track(uid),
-      untrack: (uid) => this.#tracked.delete(uid),
+      track: (uid) => this.#tracker.track(uid),
+      untrack: (uid) => this.#tracker.untrack(uid),
       draining: () => this.#draining,
       clock,
       bootId: this.#bootId,
@@ -253,7 +255,7 @@ class NodeAgent implements Agent {
     await runForever({ name: 'relist', clock, log, backoff, signal }, async () => {
       await sleep(clock, RELIST, signal)
       for (const { instance, run } of await runtime.list()) {
-        const tracked = this.#tracked.get(instance)
+        const tracked = this.#tracker.get(instance)
         if (tracked === undefined || tracked.runId !== run?.id || tracked.running !== (run?.state === 'running')) this.#enqueue(instance)
       }
     })
@@ -263,55 +265,9 @@ class NodeAgent implements Agent {
     return this.#instances.byIndex(BY_UID, uid)[0]
   }
 
-  #track(uid: string): TrackedInstance {
-    const known = this.#tracked.get(uid)
-    if (known !== undefined) return known
-    const { clock, log } = this.#options
-    const tracked: TrackedInstance = {
-      uid,
-      instance: undefined,
-      memory: undefined,
-      saved: undefined,
-      status: undefined,
-      startFailure: undefined,
-      requestedSignal: undefined,
-      command: undefined,
-      logs: undefined,
-      runId: undefined,
-      running: false,
-      probes: new ProbeWorker({
-        uid,
-        clock,
-        log,
-        attempt: (probe, signal) => {
-          const exec = (command: readonly [string, ...string[]], timeout: Millis, stop: AbortSignal): Promise<ExecResult> =>
-            this.#exec(uid, command, timeout, stop)
-          return probeOnce(probe, { clock, exec, signal })
-        },
-        onVerdict: () => this.#enqueue(uid),
-      }),
-      activities: new ActivityRunner({
-        run: ({ exec, timeout }, signal) => this.#exec(uid, exec.command, timeout, signal),
-        onDone: () => this.#enqueue(uid),
-      }),
-    }
-    this.#tracked.set(uid, tracked)
-    return tracked
-  }
-
-  /** In the surroundings of the Instance's program, with what it was started with. */
-  async #exec(uid: string, command: readonly [string, ...string[]], timeout: Millis, signal: AbortSignal): Promise<ExecResult> {
-    const tracked = this.#tracked.get(uid)
-    const instance = this.#instance(uid) ?? tracked?.instance
-    if (instance === undefined) throw new Error('The Instance is gone')
-    const attempt = tracked?.memory?.attempt ?? 0
-    const launch = await this.#launcher.launchConfig(instance, attempt, { fresh: false, signal })
-    return this.#options.runtime.exec({ ...launch, command, instance: uid as InstanceId, timeout, maxOutput: 4096 }, signal)
-  }
-
   #watchedFiles(): readonly WatchedFiles[] {
     const watched: WatchedFiles[] = []
-    for (const { uid, runId, running } of this.#tracked.values()) {
+    for (const { uid, runId, running } of this.#tracker.all()) {
       const paths = this.#instance(uid)?.spec.template.reload?.onFileChange ?? []
       if (running && runId !== undefined && paths.length > 0) watched.push({ uid, attempt: attemptOf(runId), paths })
     }

@@ -139,9 +139,13 @@ export class AgentGateway implements NodeGateway {
   ): Promise<ActionResult> {
     const { launcher, runtime } = this.#options
     const record = await runtime.get(idOf(instance))
-    const attempt = record?.run === undefined ? 0 : attemptOf(record.run.id)
+    const run = record?.run
+    const attempt = run === undefined ? 0 : attemptOf(run.id)
     try {
-      const launch = await launcher.launchConfig(instance, attempt, { fresh: record?.run?.state !== 'running', signal })
+      const launch =
+        run?.state === 'running'
+          ? await launcher.surroundings(instance, attempt, signal)
+          : await launcher.freshSurroundings(instance, attempt, signal)
       return { exitCode: exitCodeOf(await runtime.exec({ ...launch, command, instance: idOf(instance), timeout, onOutput }, signal)) }
     } catch (err) {
       if (!(err instanceof StartError || err instanceof ConfigError)) throw err

@@ -2,32 +2,27 @@ import { stat } from 'node:fs/promises'
 import { hasReason } from '../api/status.ts'
 import type { Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import { parseQuantity } from '../base/quantity.ts'
 import type { Client } from '../client/client.ts'
-import type { Instance, ProcessTemplate, RlimitValue } from '../generated/types.ts'
-import {
-  type Identity,
-  type InstanceId,
-  type LaunchConfig,
-  type LogConfig,
-  type ProcessRuntime,
-  type Rlimit,
-  type RunConfig,
-  runId,
-} from '../runtime/runtime.ts'
+import type { Instance } from '../generated/types.ts'
+import { type Identity, type InstanceId, type LaunchConfig, type ProcessRuntime, type RunConfig, runId } from '../runtime/runtime.ts'
 import { ConfigError, type EnvSources, environmentOf } from './environment.ts'
-import { expand } from './expand.ts'
+import { type Data, readData, referencesOf } from './launch-data.ts'
+import { commandOf, logConfigOf, surroundingsOf } from './launch-template.ts'
 
 /** How long a command may take whose output becomes a variable. */
 const ENV_COMMAND_TIMEOUT: Millis = 10_000
-
-type Data = Readonly<Record<string, string>>
 
 /** What was read for the last start and holds for a restart: it needs neither API nor user database. */
 interface Known {
   readonly revision: string
   readonly identity: Identity
   readonly data: ReadonlyMap<string, Data | undefined>
+}
+
+/** Of the newest attempt: a probe each second must not read files and run commands each second. */
+interface Surroundings {
+  readonly attempt: number
+  readonly launch: LaunchConfig
 }
 
 export interface LaunchOptions {
@@ -44,6 +39,7 @@ export interface LaunchOptions {
 export class Launcher {
   readonly #options: LaunchOptions
   readonly #known = new Map<string, Known>()
+  readonly #surroundings = new Map<string, Surroundings>()
 
   constructor(options: LaunchOptions) {
     this.#options = options
@@ -58,7 +54,7 @@ export class Launcher {
     const { metadata, spec } = instance
     const { template } = spec
     const id = runId(metadata.uid as InstanceId, attempt)
-    const launch = await this.launchConfig(instance, attempt, options)
+    const launch = await this.#launchConfig(instance, attempt, options)
     const [program, ...rest] = commandOf(template, launch.env)
     return {
       ...launch,
@@ -73,23 +69,41 @@ export class Launcher {
     }
   }
 
-  /** The surroundings of the program: what its probes, hooks and actions run in too. The command is for the caller to set. */
-  async launchConfig(
+  /**
+   * What the program of this attempt was started in, for its probes, hooks and actions; read now when that was before this
+   * agent's time. The command is for the caller to set.
+   */
+  async surroundings(instance: Instance, attempt: number, signal: AbortSignal): Promise<LaunchConfig> {
+    const known = this.#surroundings.get(instance.metadata.uid)
+    if (known?.attempt === attempt) return known.launch
+    return this.#launchConfig(instance, attempt, { fresh: false, signal })
+  }
+
+  /** The surroundings that a program started now would have. */
+  async freshSurroundings(instance: Instance, attempt: number, signal: AbortSignal): Promise<LaunchConfig> {
+    return this.#launchConfig(instance, attempt, { fresh: true, signal })
+  }
+
+  async #launchConfig(
     instance: Instance,
     attempt: number,
     options: { readonly fresh: boolean; readonly signal: AbortSignal },
   ): Promise<LaunchConfig> {
     const { template } = instance.spec
+    const { uid } = instance.metadata
     const { known, isNew } = await this.#values(instance, options)
     const surroundings = surroundingsOf(template, known.identity)
     const sources = this.#sources(instance, surroundings, known, options.signal)
-    const env = await environmentOf(instance, runId(instance.metadata.uid as InstanceId, attempt), known.identity, sources)
-    if (isNew) this.#known.set(instance.metadata.uid, known)
-    return { ...surroundings, command: ['/bin/true'], env }
+    const env = await environmentOf(instance, runId(uid as InstanceId, attempt), known.identity, sources)
+    if (isNew) this.#known.set(uid, known)
+    const launch: LaunchConfig = { ...surroundings, command: ['/bin/true'], env }
+    this.#surroundings.set(uid, { attempt, launch })
+    return launch
   }
 
   forget(uid: string): void {
     this.#known.delete(uid)
+    this.#surroundings.delete(uid)
   }
 
   async #values(
@@ -121,23 +135,9 @@ export class Launcher {
     const data = new Map<string, Data | undefined>()
     for (const [kind, name] of referencesOf(template)) {
       const key = `${kind}/${name}`
-      if (!data.has(key)) data.set(key, await this.#dataOf(kind, name, instance.metadata.namespace, signal))
+      if (!data.has(key)) data.set(key, await readData(this.#options.client, kind, name, instance.metadata.namespace, signal))
     }
     return { revision: instance.spec.revision, identity, data }
-  }
-
-  async #dataOf(kind: 'Secret' | 'ConfigMap', name: string, namespace: string | undefined, signal: AbortSignal): Promise<Data | undefined> {
-    const ref = { name, ...(namespace === undefined ? {} : { namespace }) }
-    try {
-      if (kind === 'ConfigMap') {
-        const { data = {}, binaryData = {} } = await this.#options.client.for('ConfigMap').get(ref, { signal })
-        return { ...decoded(binaryData), ...data }
-      }
-      return decoded((await this.#options.client.for('Secret').get(ref, { signal })).data ?? {})
-    } catch (err) {
-      if (hasReason(err, 'NotFound')) return undefined
-      throw err
-    }
   }
 
   #sources(instance: Instance, surroundings: Omit<LaunchConfig, 'command' | 'env'>, known: Known, signal: AbortSignal): EnvSources {
@@ -174,66 +174,6 @@ export class Launcher {
       },
     }
   }
-}
-
-export function logConfigOf({ logs }: ProcessTemplate): LogConfig {
-  return {
-    maxSize: parseQuantity(logs.maxSize) ?? 50 * 1024 * 1024,
-    maxFiles: logs.maxFiles,
-    compress: logs.compress,
-    mergeStderr: logs.mergeStderr,
-  }
-}
-
-/** argv, with variables replaced in command and args as in a Pod. A script is taken as it is: its `$` are the shell's. */
-function commandOf({ command, args = [], script, interpreter }: ProcessTemplate, env: Data): readonly [string, ...string[]] {
-  const expanded = args.map((word) => expand(word, env))
-  if (script !== undefined && script !== '') return [...interpreter, script, ...expanded]
-  const [program, ...rest] = command ?? ['']
-  return [expand(program ?? '', env), ...rest.map((word) => expand(word, env)), ...expanded]
-}
-
-function surroundingsOf(template: ProcessTemplate, identity: Identity): Omit<LaunchConfig, 'command' | 'env'> {
-  const { securityContext, rlimits, nice, ioPriority, oomScoreAdj, cpuAffinity, searchPath, workingDir } = template
-  const { runAsUser, runAsGroup, supplementalGroups, umask, noNewPrivileges, capabilities } = securityContext ?? {}
-  const ownUser = runAsUser === undefined && runAsGroup === undefined && supplementalGroups === undefined
-  return {
-    searchPath,
-    workingDir,
-    umask: umask ?? '0022',
-    ...(ownUser ? {} : { identity }),
-    ...(noNewPrivileges === true ? { noNewPrivileges } : {}),
-    ...(capabilities === undefined ? {} : { capabilities: { add: capabilities.add ?? [], drop: capabilities.drop ?? [] } }),
-    ...(rlimits === undefined
-      ? {}
-      : { rlimits: Object.fromEntries(Object.entries(rlimits).map(([name, value]) => [name, rlimitOf(value)])) }),
-    ...(nice === undefined ? {} : { nice }),
-    ...(ioPriority === undefined ? {} : { ioPriority }),
-    ...(oomScoreAdj === undefined ? {} : { oomScoreAdj }),
-    ...(cpuAffinity === undefined ? {} : { cpuAffinity }),
-  }
-}
-
-function rlimitOf(value: RlimitValue): Rlimit {
-  if (typeof value !== 'object') return { soft: value, hard: value }
-  return { soft: value.soft ?? value.hard ?? 'unlimited', hard: value.hard ?? value.soft ?? 'unlimited' }
-}
-
-function referencesOf({ env = [], envFrom = [] }: ProcessTemplate): readonly (readonly ['Secret' | 'ConfigMap', string])[] {
-  const references: ['Secret' | 'ConfigMap', string][] = []
-  for (const { secretRef, configMapRef } of envFrom) {
-    if (secretRef !== undefined) references.push(['Secret', secretRef.name])
-    if (configMapRef !== undefined) references.push(['ConfigMap', configMapRef.name])
-  }
-  for (const { valueFrom } of env) {
-    if (valueFrom?.secretKeyRef !== undefined) references.push(['Secret', valueFrom.secretKeyRef.name])
-    if (valueFrom?.configMapKeyRef !== undefined) references.push(['ConfigMap', valueFrom.configMapKeyRef.name])
-  }
-  return references
-}
-
-function decoded(data: Data): Data {
-  return Object.fromEntries(Object.entries(data).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
 }
 
 function isOutage(err: unknown): boolean {

@@ -28,8 +28,3 @@ export interface TrackedInstance {
   /** pid is a change worth a new look at by onFileChange only while it runs. */
   running: boolean
 }
-
-/** A signal that somebody asked for, so that a death of it is not taken for somebody else's doing. */
-export function noteSignal(tracked: TrackedInstance, attempt: number, signal: SignalName): void {
-  tracked.requestedSignal = { attempt, signal }
-}

@@ -33,7 +33,8 @@ export async function probeExec({ command }: ExecAction, exec: ExecCommand, time
   }
 }
 
-function lastLine(output: string): string {
+/** The last line of an output, to be appended to a message; nothing when there is none. */
+export function lastLine(output: string): string {
   const line = output.trimEnd().split('\n').at(-1)?.trim() ?? ''
   return line === '' ? '' : `: ${line.length > SHOWN ? `${line.slice(0, SHOWN)}…` : line}`
 }

@@ -167,6 +167,26 @@ describe('what a program is launched with', () => {
     })
   }
 
+  test('is what its probes and hooks run in, without being read again for each', async () => {
+    world.runtime.setFile('/etc/default/web', 'A=1\n')
+    const exec = { command: ['probe-it'] as const }
+    await world.create({
+      template: {
+        envFrom: [{ file: { path: '/etc/default/web', optional: false } }],
+        lifecycle: { postStart: [{ exec: { command: ['warm-up'] }, timeout: '5s' }] },
+        livenessProbe: { exec, initialDelaySeconds: 0, periodSeconds: 1, timeoutSeconds: 1, successThreshold: 1, failureThreshold: 3 },
+      },
+    })
+    world.runtime.setFile('/etc/default/web', 'A=2\n')
+    await world.advance(3_000)
+    const execs = world.runtime.execs.map(({ command, env }) => `${command[0]} ${env.A} ${env.PMK_RUN === config().id}`)
+    assert.deepEqual([...new Set(execs)].sort(), ['probe-it 1 true', 'warm-up 1 true'])
+    assert.ok(execs.length >= 4, `${execs.length} commands`)
+    world.runtime.exit('web-0', { code: 1 })
+    await world.settle()
+    assert.equal(config().env.A, '2')
+  })
+
   test('is read again by a restart that is asked for, and not by one after a death', async () => {
     await secret({ PASSWORD: 'old' })
     await world.create({
