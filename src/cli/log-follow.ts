@@ -55,10 +55,11 @@ export async function* followLog(source: LogSource, onNote: (text: string) => vo
   for (;;) {
     try {
       for await (const bytes of next) {
+        if (bytes.length === 0) continue
         const kept = bytes.subarray(0, left)
         left -= kept.length
-        window.add(kept)
         lastHeard = clock.now()
+        window.add(kept, epochOf(lastHeard))
         yield kept
         if (left <= 0) return
       }
@@ -71,7 +72,7 @@ export async function* followLog(source: LogSource, onNote: (text: string) => vo
     if (instance === undefined || instance.metadata.uid !== metadata.uid || instance.metadata.deletionTimestamp !== undefined) return
     next = window.isEmpty
       ? stream(source, parametersWithout(parameters, lastHeard))
-      : resumed(source, window, timestampOf(epochOf(lastHeard) - OVERLAP), onNote)
+      : resumed(source, window, epochOf(lastHeard) - OVERLAP, onNote)
   }
 }
 
@@ -89,28 +90,25 @@ async function* stream({ client, instance, signal }: LogSource, parameters: LogP
 async function* resumed(
   source: LogSource,
   window: LogWindow,
-  sinceTime: string,
+  since: Millis,
   onNote: (text: string) => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  const parameters = { sinceTime, ...(source.parameters.timestamps === true && { timestamps: true }) }
-  const seam = window.seam()
-  let told = false
-  const note = (): void => {
-    if (seam.isLost && !told)
-      onNote('the connection was lost, and the place is not to be found again: some lines may be missing or told twice')
-    told ||= seam.isLost
+  const parameters = { sinceTime: timestampOf(since), ...(source.parameters.timestamps === true && { timestamps: true }) }
+  const seam = window.seam(since)
+  for await (const bytes of before({ ...source, parameters: { ...parameters, previous: true } })) yield seam.feed(bytes)
+  let known = 0
+  for await (const bytes of readLog({ ...source, parameters })) {
+    known += bytes.length
+    yield seam.feed(bytes)
   }
-  for await (const bytes of concatenated(
-    before({ ...source, parameters: { ...parameters, previous: true } }),
-    stream(source, parameters),
-  )) {
-    const fresh = seam.feed(bytes)
-    note()
-    if (fresh.length > 0) yield fresh
+  yield seam.end()
+  if (seam.isLost) onNote('the connection was lost, and the place is not to be found again: some lines may be missing or told twice')
+  // The same beginning gives the same bytes: now with what is yet to come.
+  for await (const bytes of stream(source, parameters)) {
+    const fresh = bytes.subarray(known)
+    known = Math.max(0, known - bytes.length)
+    yield fresh
   }
-  const rest = seam.end()
-  note()
-  if (rest.length > 0) yield rest
 }
 
 async function* before(source: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
@@ -120,10 +118,6 @@ async function* before(source: LogSource): AsyncGenerator<Uint8Array, void, unde
     // There may be no run before this one.
     if (!hasReason(err, 'NotFound') && !hasReason(err, 'BadRequest')) throw err
   }
-}
-
-async function* concatenated(...streams: readonly AsyncIterable<Uint8Array>[]): AsyncGenerator<Uint8Array, void, undefined> {
-  for (const each of streams) yield* each
 }
 
 /** The Instance once a server answers; undefined when it is gone. */

@@ -107,7 +107,7 @@ function storyOf(process: Process | undefined, { metadata, spec, status = {} }: 
     lastTermination,
   } = status
   const transitions = withActors(process, status.transitions ?? [])
-  const start = pid === undefined ? undefined : transitions.findLast((each) => isStart(each))
+  const start = pid === undefined ? undefined : transitions.findLast((each) => each.pid === pid && isStart(each))
   const failedStart =
     lastTermination?.reason === 'StartError' ? transitions.findLast(({ message: why }) => why === lastTermination.message) : undefined
   const since = sinceOf(status.conditions, reason, transitions, startedAt)

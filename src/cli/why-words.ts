@@ -41,8 +41,6 @@ export function causeText(cause: string): string {
 export const NO_START: ReadonlySet<string> = new Set([
   'Ready',
   'ReadinessProbeFailed',
-  'LivenessProbeFailed',
-  'StartupProbeFailed',
   'StartupProbePassed',
   'DependantsFirst',
   'Suspended',
