@@ -12,7 +12,7 @@ const BUILT = [join(ROOT, 'dist/main.js')]
 const SOURCE = ['--import', import.meta.resolve('tsx'), join(ROOT, 'src/main.ts')]
 
 export interface ServerOptions {
-  /** True: run the source instead of what was built. */
+  /** True: run the source instead of what was built. Also by PMK_TEST_SOURCE=1. */
   readonly source?: boolean
 }
 
@@ -34,7 +34,7 @@ export class Server {
   readonly #main: readonly string[]
   #child: ChildProcess | undefined
 
-  constructor({ source = false }: ServerOptions = {}) {
+  constructor({ source = process.env['PMK_TEST_SOURCE'] === '1' }: ServerOptions = {}) {
     this.#main = source ? SOURCE : BUILT
     this.dataDir = mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
     this.client = createHttpClient({ socketPath: join(this.dataDir, 'pmk.sock') }, { fieldManager: 'pmk-test' })
