@@ -58,7 +58,7 @@ function absorbStart(draft: Draft): void {
   })
   const pid = run.state === 'running' ? run.pid : undefined
   record(draft, instance.spec.template.startupProbe === undefined ? 'Running' : 'Starting', cause, pid)
-  emit(draft, 'Normal', 'Started', 'Started the program')
+  emit(draft, 'Normal', intended ? 'Started' : 'Adopted', intended ? 'Started the program' : 'Found the program running')
 }
 
 function runMemory(draft: Draft, run: Run, attempt: number): RunMemory {

@@ -44,8 +44,11 @@ export interface Agent {
   readonly gateway: NodeGateway
   /** True once every process of an earlier agent has been taken over. */
   ready(): boolean
-  /** Stops everything, dependants first, and resolves when nothing runs. What is wanted stays wanted: the next agent starts it again. */
-  drain(): Promise<void>
+  /**
+   * Stops everything, dependants first, and resolves when nothing runs; rejects when the signal fires before. What is wanted stays
+   * wanted: the next agent starts it again. For an agent that is running.
+   */
+  drain(signal?: AbortSignal): Promise<void>
 }
 
 /** Instances in work at the same time; each step of theirs waits for the system, not for this process. */
@@ -156,19 +159,18 @@ class NodeAgent implements Agent {
     }
   }
 
-  async drain(): Promise<void> {
+  async drain(signal: AbortSignal = new AbortController().signal): Promise<void> {
     const { runtime, clock } = this.#options
     this.#draining = true
-    const never = new AbortController().signal
     for (;;) {
       const records = await runtime.list()
       const alive = records.filter(({ run }) => run !== undefined && (run.state === 'running' || run.leftovers))
       if (alive.length === 0) break
       for (const { instance } of alive) this.#enqueue(instance)
-      await sleep(clock, DRAIN_POLL, never)
+      await sleep(clock, DRAIN_POLL, signal)
     }
     // The last statuses are worth a moment: people will look at them while nothing runs.
-    for (let wait = 0; this.#statuses.pending > 0 && wait < 20; wait++) await sleep(clock, DRAIN_POLL, never)
+    for (let wait = 0; this.#statuses.pending > 0 && wait < 20; wait++) await sleep(clock, DRAIN_POLL, signal)
   }
 
   #controller(): Controller {

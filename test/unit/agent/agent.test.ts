@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import { apiError } from '../../../src/api/status.ts'
 import { StartError } from '../../../src/runtime/runtime.ts'
 import { AgentWorld } from '../../support/agent-world.ts'
 
@@ -93,6 +94,58 @@ describe('an agent', () => {
     assert.deepEqual(world.runtime.running(), ['default/web-0'])
     await world.start()
     assert.deepEqual(await world.runtime.list(), [])
+  })
+
+  test('takes a change of what needs no new start to the running program', async () => {
+    await world.create()
+    const before = world.runtime.runOf('web-0')
+    await world.patch({ spec: { template: { logs: { maxSize: '1Mi' } } } })
+    assert.equal(world.runtime.logConfigOf('web-0')?.maxSize, 1_048_576)
+    assert.deepEqual(world.runtime.runOf('web-0'), before)
+    assert.equal((await world.get()).status?.observedGeneration, 2)
+  })
+
+  test('says which of its promises it can not keep', async () => {
+    world.runtime.setHostGaps([
+      { field: 'nice', message: 'nice: this host has no "nice" command' },
+      { field: 'cpuAffinity', message: 'cpuAffinity: this host has no "taskset" command' },
+    ])
+    await world.create({ template: { nice: 5 } })
+    world.runtime.loseShim('web-0')
+    await world.settle()
+    const { status } = await world.get()
+    assert.deepEqual(status?.hostGaps, ['nice: this host has no "nice" command'])
+    const broken = status?.conditions?.filter(({ status: value }) => value === 'False').map(({ type }) => type)
+    assert.deepEqual(broken, ['Supervised', 'HostSupports'])
+    assert.equal(status?.phase, 'Running')
+  })
+
+  test('keeps the time of a condition while it holds, and gives it a new one with a new run', async () => {
+    await world.create()
+    const readySince = async (): Promise<string | undefined> =>
+      (await world.get()).status?.conditions?.find(({ type }) => type === 'Ready')?.lastTransitionTime
+    const first = await readySince()
+    await world.advance(30_000)
+    await world.patch({ spec: { template: { logs: { maxFiles: 3 } } } })
+    assert.equal(await readySince(), first)
+    world.runtime.exit('web-0', { code: 1 })
+    await world.settle()
+    assert.notEqual(await readySince(), first)
+  })
+
+  test('restarts without the API, and reports when it is back', async () => {
+    await world.create()
+    await world.advance(20_000)
+    const instances = world.client.for('Instance')
+    const { updateStatus } = instances
+    instances.updateStatus = () => Promise.reject(apiError('ServiceUnavailable', 'away'))
+    world.runtime.exit('web-0', { code: 9 })
+    await world.settle()
+    assert.equal(world.runtime.started.length, 2)
+    assert.equal((await world.get()).status?.restartCount, 0)
+    instances.updateStatus = updateStatus
+    await world.advance(60_000)
+    assert.equal((await world.get()).status?.restartCount, 1)
   })
 
   test('stops what is bound to another node from now on, and leaves the object to that one', async () => {
