@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import {
   closeSync,
   createReadStream,
@@ -7,8 +6,6 @@ import {
   fsyncSync,
   openSync,
   readdirSync,
-  readFileSync,
-  readSync,
   renameSync,
   rmSync,
   statfsSync,
@@ -22,8 +19,8 @@ import type { Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { awaitCuts, BLOCK, type CutMode, type CutTools, cut } from './log-cut.ts'
 import { LogIndex } from './log-index.ts'
+import { digest, readAt, readJson, writeSynced } from './log-io.ts'
 import type { LogConfig } from './runtime.ts'
-import { isMissing } from './state-dir.ts'
 
 /** A piece taken off the live file: the bytes of the logical range [start, end). */
 export interface Archive {
@@ -356,45 +353,4 @@ export function nextLook(options: {
   const { grown, during, maxSize, previous } = options
   if (grown <= 0) return Math.min(10_000, Math.max(1_000, previous * 2))
   return Math.min(1_000, Math.max(50, (maxSize / 8 / grown) * Math.max(1, during)))
-}
-
-function readAt(path: string, offset: number, max: number): Buffer {
-  let fd: number
-  try {
-    fd = openSync(path, 'r')
-  } catch (err) {
-    if (isMissing(err)) return Buffer.alloc(0)
-    throw err
-  }
-  try {
-    const buffer = Buffer.allocUnsafe(max)
-    return buffer.subarray(0, readSync(fd, buffer, 0, max, offset))
-  } finally {
-    closeSync(fd)
-  }
-}
-
-function digest(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('base64')
-}
-
-function writeSynced(path: string, text: string): void {
-  const fd = openSync(path, 'w', 0o600)
-  try {
-    writeFileSync(fd, text)
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
-  }
-}
-
-/** Undefined when missing or half written: both mean that it doesn't count yet. */
-function readJson<T>(path: string): T | undefined {
-  try {
-    // Written by this class alone.
-    return JSON.parse(readFileSync(path, 'utf8')) as T
-  } catch (err) {
-    if (isMissing(err) || err instanceof SyntaxError) return undefined
-    throw err
-  }
 }
