@@ -507,6 +507,20 @@ const dying: readonly Row[] = [
     when: (w) => w.reboot(),
     expect: ['start 2'],
   },
+  {
+    given: 'it died while the agent was away, and a part of its wait is over',
+    before: loop(1),
+    when: (w) =>
+      w.restartAgent({
+        whileAway: () => {
+          w.die({ code: 1 })
+          w.pass(150)
+        },
+      }),
+    expect: [],
+    reason: 'CrashLoopBackOff',
+    wait: 50,
+  },
 ]
 
 const giving: readonly Row[] = [
@@ -615,6 +629,17 @@ const giving: readonly Row[] = [
     when: (w) => w.pass(60_000),
     expect: ['start 2', 'start 3'],
     reason: 'GaveUp',
+  },
+  {
+    given: 'it died often before the machine was restarted',
+    template: { restartLimit: { count: 2, window: '1m', action: 'GiveUp' } },
+    before: (w) => {
+      loop(2)(w)
+      w.reboot()
+    },
+    when: (w) => w.exit({ code: 1 }),
+    expect: ['start 4'],
+    reason: 'Running',
   },
 ]
 
