@@ -59,7 +59,7 @@ async function runVerb(verb: Verb, argv: readonly string[], { io, clock, signal 
   const { args, rest, values, given } = parseFlags(argv, { ...globalFlags, ...verb.flags })
   if (values['help'] === true) {
     const { verbHelp } = await import('./help.ts')
-    io.write(verbHelp(verb, globalFlags))
+    io.write(await verbHelp(verb, globalFlags, io.columns))
     return 0
   }
   const namespace = values['namespace'] as string | undefined
@@ -132,7 +132,7 @@ async function runWithoutVerb(argv: readonly string[], { io }: CliOptions): Prom
     if (topic !== undefined && Object.hasOwn(verbs, topic)) {
       const { verbHelp } = await import('./help.ts')
       const { verb } = (await verbs[topic]?.load()) ?? {}
-      if (verb !== undefined) io.write(verbHelp(verb, globalFlags))
+      if (verb !== undefined) io.write(await verbHelp(verb, globalFlags, io.columns))
       return 0
     }
     const { values } = parseFlags(argv, globalFlags)

@@ -30,14 +30,35 @@ export function groupHelp(word: string): string {
   return `${[`Usage: pmk ${word} VERB [ARGUMENTS] [FLAGS]`, '', ...members.map(([name, entry]) => `  ${name.padEnd(width)}  ${entry.summary}`)].join('\n')}\n`
 }
 
-/** `pmk VERB --help`. */
-export function verbHelp(verb: Verb, globals: FlagSpecs): string {
-  const lines = [verb.description, '', `Usage: pmk ${verb.usage}`]
-  if (verb.examples !== undefined) lines.push('', 'Examples:', ...verb.examples.map((example) => `  ${example}`))
+/** `pmk VERB --help`, laid out by yargs for the width of the terminal. */
+export async function verbHelp(verb: Verb, globals: FlagSpecs, columns: number | undefined): Promise<string> {
+  const { default: yargs } = await import('yargs')
   const own = Object.fromEntries(Object.entries(verb.flags).filter(([, spec]) => spec.hidden !== true))
-  if (Object.keys(own).length > 0) lines.push('', 'Flags:', ...flagLines(own))
-  lines.push('', 'Flags of all verbs:', ...flagLines(globals))
-  return `${lines.join('\n')}\n`
+  const parser = yargs([])
+    .scriptName('pmk')
+    .locale('en')
+    .help(false)
+    .version(false)
+    .exitProcess(false)
+    .wrap(Math.min(columns ?? 120, 140))
+    .usage(`${verb.description}\n\nUsage: pmk ${verb.usage}`)
+  for (const [title, specs] of [
+    ['Flags:', own],
+    ['Flags of all verbs:', globals],
+  ] as const) {
+    const names = Object.keys(specs).sort()
+    for (const name of names) parser.option(name + placeholderOf(specs[name]), optionOf(specs[name]))
+    parser.group(
+      names.map((name) => name + placeholderOf(specs[name])),
+      title,
+    )
+  }
+  for (const example of verb.examples ?? []) parser.example(example, '')
+  return `${await parser.getHelp()}\n`
+}
+
+function optionOf(spec: FlagSpec | undefined): { readonly alias?: string; readonly describe: string } {
+  return { describe: spec?.help ?? '', ...(spec?.short === undefined ? {} : { alias: spec.short }) }
 }
 
 function flagLines(specs: FlagSpecs): readonly string[] {
@@ -50,7 +71,8 @@ function flagLines(specs: FlagSpecs): readonly string[] {
   return rows.map(([left, help]) => `${left.padEnd(width)}  ${help}`)
 }
 
-function placeholderOf(spec: FlagSpec): string {
+function placeholderOf(spec: FlagSpec | undefined): string {
+  if (spec === undefined) return ''
   if (spec.type === 'boolean') return spec.default === true ? '=true' : ''
   const word = spec.placeholder ?? { string: 'TEXT', strings: 'TEXT', integer: 'N', duration: 'TIME' }[spec.type]
   return spec.optional === undefined ? ` ${word}` : `[=${word}]`
