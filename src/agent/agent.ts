@@ -22,6 +22,7 @@ import { AgentGateway } from './gateway.ts'
 import { InstanceReconciler } from './instance-reconciler.ts'
 import { Launcher } from './launch.ts'
 import { NodeHeartbeat } from './node-heartbeat.ts'
+import { NoteKeeper } from './note-keeper.ts'
 import { StatusWriter } from './status-writer.ts'
 import { keyIn, processKey, Surroundings } from './surroundings.ts'
 import { Tracker } from './tracker.ts'
@@ -78,6 +79,7 @@ class NodeAgent implements Agent {
   readonly #launcher: Launcher
   readonly #surroundings: Surroundings
   readonly #tracker: Tracker
+  readonly #notes: NoteKeeper
   /** Uids that must be looked at before the agent is ready; undefined until they are known. */
   #unseen: Set<string> | undefined
   #enqueue: (uid: string, options?: AddOptions) => void = () => {}
@@ -109,6 +111,7 @@ class NodeAgent implements Agent {
       process: (key) => this.#processes.get(key as ObjectKey),
       enqueue: (uid) => this.#enqueue(uid),
     })
+    this.#notes = new NoteKeeper({ runtime, clock, log })
     this.#tracker = new Tracker({
       runtime,
       launcher: this.#launcher,
@@ -156,6 +159,7 @@ class NodeAgent implements Agent {
       await runAll([informers, workers, [this.#controller()]], signal)
     } finally {
       this.#tracker.stop()
+      await this.#notes.flush()
     }
   }
 
@@ -180,6 +184,7 @@ class NodeAgent implements Agent {
       client: client.for('Instance'),
       runtime,
       launcher: this.#launcher,
+      notes: this.#notes,
       surroundings: this.#surroundings,
       statuses: this.#statuses,
       record: (instance, event) => this.#events.record(instance, event),

@@ -17,6 +17,7 @@ import { isSuccess } from './exits.ts'
 import type { Launcher } from './launch.ts'
 import { logConfigOf } from './launch-template.ts'
 import { newMemory, parseMemory, type Time } from './memory.ts'
+import type { NoteKeeper } from './note-keeper.ts'
 import { plan } from './plan.ts'
 import type { AgentEvent, Observed, Plan, Step } from './situation.ts'
 import { statusOf } from './status.ts'
@@ -36,6 +37,7 @@ export interface InstanceReconcilerOptions {
   readonly client: Pick<ResourceClient<Instance>, 'patch'>
   readonly runtime: ProcessRuntime
   readonly launcher: Launcher
+  readonly notes: NoteKeeper
   readonly surroundings: Surroundings
   readonly statuses: Pick<StatusWriter, 'set' | 'forget'>
   readonly record: (instance: Instance, event: AgentEvent) => void
@@ -80,7 +82,7 @@ export class InstanceReconciler implements Reconciler {
     const { surroundings, draining } = this.#options
     const time = this.#time()
     if (tracked.memory === undefined) {
-      tracked.saved = record?.note
+      this.#options.notes.found(tracked.uid, record?.note)
       tracked.memory = parseMemory(record?.note) ?? newMemory(time)
     }
     const { memory, startFailure, requestedSignal } = tracked
@@ -107,7 +109,7 @@ export class InstanceReconciler implements Reconciler {
     const { runtime, record, surroundings, statuses } = this.#options
     const { memory, steps, events, activity, probing } = decision
     const [step] = steps
-    if (step?.type !== 'forget' && memory !== tracked.memory) await this.#save(tracked, decision)
+    if (step?.type !== 'forget') await this.#save(tracked, decision)
     tracked.memory = memory
     tracked.runId = run?.id
     tracked.running = run?.state === 'running'
@@ -129,13 +131,11 @@ export class InstanceReconciler implements Reconciler {
     statuses.set(tracked.uid, tracked.status)
   }
 
-  async #save(tracked: TrackedInstance, { memory, steps }: Plan): Promise<void> {
-    const note = JSON.stringify(memory)
-    if (note === tracked.saved) return
-    // Nothing to remember yet of what never ran and is not about to: no directory for each that waits to be deleted.
-    if (tracked.saved === undefined && memory.attempt === 0 && steps.length === 0 && memory.transitions.length === 0) return
-    await this.#options.runtime.saveNote(tracked.uid as InstanceId, note)
-    tracked.saved = note
+  async #save({ uid, memory: before }: TrackedInstance, { memory, steps }: Plan): Promise<void> {
+    const { notes } = this.#options
+    if (steps.length > 0) return notes.save(uid, memory)
+    // Nothing to remember of what never ran and is not about to: no directory for each that waits to be deleted.
+    if (memory !== before && (memory.attempt > 0 || memory.transitions.length > 0)) notes.saveSoon(uid, memory)
   }
 
   async #carryOut(step: Step, tracked: TrackedInstance, instance: Instance, context: ReconcileContext): Promise<void> {
@@ -149,6 +149,8 @@ export class InstanceReconciler implements Reconciler {
       case 'killTree':
         return this.#killTree(step.id, instance)
       case 'forget':
+        // Before the removal: a note that is saved after it would bring the directory back.
+        this.#options.notes.forget(tracked.uid)
         await runtime.remove(tracked.uid as InstanceId)
         this.#forget(tracked)
         // What is no longer ours in the API may be somebody else's by now: another node's.
@@ -213,6 +215,7 @@ export class InstanceReconciler implements Reconciler {
     tracked.probes.stop()
     tracked.activities.sync(undefined)
     launcher.forget(tracked.uid)
+    this.#options.notes.forget(tracked.uid)
     statuses.forget(tracked.uid)
     if (tracked.instance !== undefined) surroundings.publish(tracked.instance, undefined)
     untrack(tracked.uid)

@@ -13,8 +13,6 @@ export interface TrackedInstance {
   /** The last object seen: after it has vanished from the API, what to stop its program by. */
   instance: Instance | undefined
   memory: Memory | undefined
-  /** The note on disk. */
-  saved: string | undefined
   startFailure: Observed['startFailure']
   requestedSignal: Observed['requestedSignal']
   /** The status reported last. */

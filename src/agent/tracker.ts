@@ -45,7 +45,6 @@ export class Tracker {
       uid,
       instance: undefined,
       memory: undefined,
-      saved: undefined,
       status: undefined,
       startFailure: undefined,
       requestedSignal: undefined,

@@ -78,6 +78,7 @@ export class PolicyWorld {
   #activity: { readonly activity: Activity; state: ActivityState } | undefined
   #startFailure: Observed['startFailure']
   #nextLook: Millis | undefined
+  #noted: Memory | undefined
 
   constructor(options: { readonly template?: Template; readonly spec?: Spec } = {}) {
     this.instance = {
@@ -167,6 +168,8 @@ export class PolicyWorld {
       this.last = next
       // As it would come back from disk.
       this.memory = parseMemory(JSON.stringify(next.memory)) ?? newMemory(this.time)
+      // What is followed by an effect is on disk before it; the rest may be lost.
+      if (next.steps.length > 0) this.#noted = this.memory
       this.events.push(...next.events)
       this.#sync(next.activity)
       this.#nextLook = next.lookAgainAfter === undefined ? undefined : this.#monotonic + next.lookAgainAfter
@@ -265,6 +268,12 @@ export class PolicyWorld {
     options.whileAway?.()
     if (options.loseNote === true) this.memory = newMemory(this.time)
     this.look()
+  }
+
+  /** The agent is killed before it has saved what no effect followed from. */
+  killAgent(): void {
+    this.memory = this.#noted ?? newMemory(this.time)
+    this.restartAgent()
   }
 
   reboot(): void {

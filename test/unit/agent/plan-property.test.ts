@@ -113,6 +113,7 @@ class Life {
       [3, 'probe', () => this.#probe()],
       [4, 'hook ends', () => this.#hookEnds()],
       [3, 'agent restarts', () => world.restartAgent({ whileAway: () => this.#whileAway() })],
+      [2, 'agent is killed', asks(() => world.killAgent())],
       [1, 'machine restarts', asks(() => world.reboot())],
       [
         1,
