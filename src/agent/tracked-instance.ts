@@ -1,5 +1,5 @@
 import type { Instance, InstanceStatus } from '../generated/types.ts'
-import type { RunId, SignalName } from '../runtime/runtime.ts'
+import type { RunId } from '../runtime/runtime.ts'
 import type { ActivityRunner } from './activity-runner.ts'
 import type { Memory } from './memory.ts'
 import type { ProbeWorker } from './probe-worker.ts'
@@ -23,6 +23,6 @@ export interface TrackedInstance {
   logs: string | undefined
   /** The newest run, as seen last. */
   runId: RunId | undefined
-  /** pid is a change worth a new look at by onFileChange only while it runs. */
+  /** Whether it ran when last looked at. */
   running: boolean
 }

@@ -14,7 +14,7 @@ describe('variables in words', () => {
     ['$$(A)', '$(A)'],
     ['$$$(A)', '$x'],
     ['$$', '$'],
-    ['$A ${A} $', '$A ${A} $'],
+    ['$A $ {A} $', '$A $ {A} $'],
     ['$(A', '$(A'],
     ['$(B_2)', '$(A)'],
     ['$(constructor)', '$(constructor)'],
