@@ -35,7 +35,7 @@ async function pidOf(name: string): Promise<number> {
   return eventually(async () => {
     const { status } = await instance(name)
     assert.equal(status?.ready, true)
-    assert.ok(status.pid)
+    assert.ok(status.pid, 'it has a pid')
     return status.pid
   })
 }
@@ -84,7 +84,7 @@ test('start makes what gave up try again', async () => {
   await eventually(async () => assert.equal((await instance('quitter-0')).status?.reason, 'GaveUp'))
   const { attempt = 0 } = (await instance('quitter-0')).status ?? {}
   await pmk(['start', 'quitter', '--wait=false'])
-  await eventually(async () => assert.ok(((await instance('quitter-0')).status?.attempt ?? 0) > attempt))
+  await eventually(async () => assert.ok(((await instance('quitter-0')).status?.attempt ?? 0) > attempt, 'it was tried again'))
 })
 
 test('restart rolls, --now restarts all, and an Instance is restarted alone', async () => {
@@ -204,6 +204,54 @@ test('names that are not there, and words that make no sense, are told of before
   assert.match((await pmk(['why', 'there', '-o', 'wide'])).stderr, /allowed formats are: json,yaml/)
   assert.equal((JSON.parse(await ok('why', 'there', '-o', 'json')) as { readonly reason: string }).reason, 'Running')
   assert.match(await ok('logs', '--help'), /Usage: pmk logs/)
+})
+
+test('logs -f goes on over a kill of the server, without a line lost or told twice, and ends quietly', async () => {
+  await apply('steady', counter)
+  const pid = await pidOf('steady-0')
+  const end = new AbortController()
+  let told = ''
+  const following = pmk(['logs', '-f', 'steady-0'], { signal: end.signal, onOutput: (text) => (told += text) })
+  const count = (): number => told.split('\n').length - 1
+  await eventually(() => assert.ok(count() > 20, 'lines come'))
+  await server.kill('SIGKILL')
+  const before = count()
+  await server.run()
+  assert.equal(await pidOf('steady-0'), pid)
+  await eventually(() => assert.ok(count() > before + 20, 'lines go on'))
+  end.abort()
+  const { code, stderr } = await following
+  assert.deepEqual([code, stderr], [130, ''])
+  const numbers = told
+    .split('\n')
+    .slice(0, -1)
+    .map((line) => Number(line.slice('line '.length)))
+  assert.deepEqual(
+    numbers,
+    numbers.map((_, at) => at + 1),
+  )
+})
+
+test('logs -f shows what a program said that died while the server was away, and what its successor says', async () => {
+  await apply('fleeting', {
+    script: 'echo "start $PMK_RUN"; trap "echo last words; exit 1" USR1; while :; do sleep 0.05; done',
+    backoff: { initial: '1ms' },
+  })
+  const pid = await pidOf('fleeting-0')
+  const end = new AbortController()
+  let told = ''
+  const following = pmk(['logs', '-f', 'fleeting-0', '--timestamps'], { signal: end.signal, onOutput: (text) => (told += text) })
+  await eventually(() => assert.match(told, /start/))
+  await server.kill('SIGKILL')
+  process.kill(pid, 'SIGUSR1')
+  await eventually(() => assert.equal(isAlive(pid), false))
+  await server.run()
+  const second = /start \S+\.2\n/
+  await eventually(() => assert.match(told, second))
+  end.abort()
+  assert.equal((await following).stderr, '')
+  const said = told.replaceAll(/^\S+Z /gm, '').replaceAll(/start \S+\./g, 'start ')
+  assert.equal(said, 'start 1\nlast words\nstart 2\n')
 })
 
 test('logs -f ends with its Instance', async () => {
