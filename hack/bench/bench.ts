@@ -1,6 +1,6 @@
 // Measures what pmk promises to be, beside what this machine and other programs do in the same run. See README.md.
 import { existsSync, writeFileSync } from 'node:fs'
-import { cpus, release, totalmem } from 'node:os'
+import { cpus, loadavg, release, totalmem } from 'node:os'
 import { resolve } from 'node:path'
 import nodeProcess from 'node:process'
 import { parseArgs } from 'node:util'
@@ -59,6 +59,7 @@ async function main(): Promise<number> {
   const report = new Report()
   const ctx = { report, floors: new Floors(cleanup), cleanup, quick: values.quick, main: resolve(values.main), profile }
   const begin = now()
+  const busy = loadavg()[0]?.toFixed(1)
   let broken = 0
   for (const section of SECTIONS.filter(({ name }) => pattern.test(name))) {
     report.begin(section.name)
@@ -76,9 +77,9 @@ async function main(): Promise<number> {
   }
   report.print()
   const seconds = Math.round((now() - begin) / 1_000)
-  say(`${machine()}; ${seconds} s`)
+  say(`${machine()}; ${seconds} s; load ${busy} at the begin, ${loadavg()[0]?.toFixed(1)} at the end`)
   if (values.json !== undefined) {
-    const about = { date: new Date().toISOString(), machine: machine(), seconds, quick: values.quick }
+    const about = { date: new Date().toISOString(), machine: machine(), load: busy, seconds, quick: values.quick }
     writeFileSync(values.json, `${JSON.stringify({ ...about, ...report.toJSON() }, null, 2)}\n`)
   }
   return broken === 0 ? 0 : 1

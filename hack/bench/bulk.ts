@@ -4,7 +4,7 @@ import type { Context, Section } from './context.ts'
 import { startServer } from './context.ts'
 import { now, sleep, timed, until } from './measure.ts'
 import { isInstalled, PEERS, startPeer } from './peers.ts'
-import { isAlive, pssOf, treeOf } from './proc.ts'
+import { cpuOf, isAlive, pssOf, treeOf } from './proc.ts'
 import { atMost } from './report.ts'
 import { startResponsiveness } from './responsiveness.ts'
 import { temporary, watchStarts } from './scratch.ts'
@@ -35,7 +35,12 @@ export const bulk: Section = {
       target: atMost(applied.alive / 1_000, 2.5, 's'),
     })
     ctx.report.row({ what: '… pmk apply itself', value: applied.command / 1_000, unit: 's' })
-    ctx.report.row({ what: '… until all are Ready', value: applied.ready / 1_000, unit: 's' })
+    ctx.report.row({
+      what: '… until all are Ready',
+      value: applied.ready / 1_000,
+      unit: 's',
+      detail: `${spent(applied.cpu)}, ${(applied.writes / count).toFixed(1)} writes each`,
+    })
     const stall = applied.longestStall
     ctx.report.row({ what: '… longest stall of the event loop', value: stall, unit: 'ms', target: atMost(stall, 50, 'ms') })
     await idle(ctx, server, starts, count)
@@ -64,7 +69,12 @@ export const thousand: Section = {
       against: { name: 'a loop in sh', value: floor / 1_000 },
     })
     ctx.report.row({ what: '… pmk apply itself', value: applied.command / 1_000, unit: 's' })
-    ctx.report.row({ what: '… until all are Ready', value: applied.ready / 1_000, unit: 's' })
+    ctx.report.row({
+      what: '… until all are Ready',
+      value: applied.ready / 1_000,
+      unit: 's',
+      detail: `${spent(applied.cpu)}, ${(applied.writes / count).toFixed(1)} writes each`,
+    })
     ctx.report.row({ what: '… longest stall of the event loop', value: applied.longestStall, unit: 'ms' })
     await sleep(1_000)
     const each = (server.pss(starts.pids) - one * 1_024) / count
@@ -87,6 +97,10 @@ interface Applied {
   readonly alive: number
   readonly ready: number
   readonly longestStall: number
+  /** Of the server, launcher and shims until all were Ready. */
+  readonly cpu: number
+  /** How often the store was written. */
+  readonly writes: number
 }
 
 async function applyMany(ctx: Context, server: BenchServer, starts: Starts, wanted: readonly string[]): Promise<Applied> {
@@ -101,12 +115,16 @@ async function applyMany(ctx: Context, server: BenchServer, starts: Starts, want
   })
   try {
     await server.measureLoop()
+    const before = server.cpu([])
+    const revision = await server.revision()
     const alive = starts.count(wanted.length, CONVERGED)
     const begin = now()
     const [took, last] = await Promise.all([timed(() => server.pmk('apply', '-f', file)), alive])
     await until(CONVERGED, `readiness of ${wanted.length} Processes`, () => waiting.size === 0)
     const longestStall = await server.longestStall()
-    return { command: took, alive: last.at - begin, ready: lastReady - begin, longestStall }
+    const cpu = server.cpu(starts.pids) - before
+    const written = (await server.revision()) - revision
+    return { cpu, writes: written, command: took, alive: last.at - begin, ready: lastReady - begin, longestStall }
   } finally {
     stopWatch()
   }
@@ -143,19 +161,28 @@ async function restart(ctx: Context, server: BenchServer, starts: Starts, count:
 
 async function removeAll(ctx: Context, server: BenchServer, starts: Starts): Promise<void> {
   const pids = starts.pids
+  const before = cpuOf([server.pid])
+  const revision = await server.revision()
   await server.measureLoop()
   const took = await timed(() => server.pmk('delete', 'processes', '--all', '--timeout=60s'))
   const stall = await server.longestStall()
+  const cpu = cpuOf([server.pid]) - before
+  const written = (await server.revision()) - revision
   const left = pids.filter(isAlive).length
   if (left > 0) ctx.report.note(`${left} of ${pids.length} programs are still there after the delete`)
   starts.forget()
-  ctx.report.row({ what: `${pids.length} Processes deleted, until all are gone`, value: took / 1_000, unit: 's' })
+  ctx.report.row({
+    what: `${pids.length} Processes deleted, until all are gone`,
+    value: took / 1_000,
+    unit: 's',
+    detail: `${spent(cpu)}, ${(written / pids.length).toFixed(1)} writes each`,
+  })
   ctx.report.row({ what: '… longest stall of the event loop', value: stall, unit: 'ms' })
 }
 
 /** The same programs under others, which have their configuration ready before the clock starts. */
 async function peers(ctx: Context, count: number): Promise<void> {
-  for (const peer of PEERS.filter(({ program }) => isInstalled(program))) {
+  for (const peer of PEERS.filter(({ crowds, program }) => crowds && isInstalled(program))) {
     const starts = watchStarts(ctx.cleanup)
     const last = starts.count(count, 60_000)
     let begin = now()
@@ -169,6 +196,10 @@ async function peers(ctx: Context, count: number): Promise<void> {
     ctx.report.row({ what: `… memory of ${peer.name} for each of them (PSS)`, value: each, unit: 'KiB' })
     await ctx.cleanup.run()
   }
+}
+
+function spent(cpu: number): string {
+  return `${(cpu / 1_000).toFixed(1)} s of processor`
 }
 
 function names(count: number): readonly string[] {

@@ -65,17 +65,9 @@ async function create(server: BenchServer, from: number, to: number): Promise<vo
 
 /** Waits until the controllers have nothing more to write. */
 async function settled(server: BenchServer): Promise<void> {
-  const revision = async (): Promise<string> => {
-    const { metadata } = await server.http.json<ListHead>({ method: 'GET', path: `${PROCESSES}?limit=1` })
-    return metadata.resourceVersion
-  }
-  for (let before = '', now = await revision(), round = 0; before !== now && round < 60; round++) {
+  for (let before = 0, now = await server.revision(), round = 0; before !== now && round < 30; round++) {
     before = now
     await sleep(1_000)
-    now = await revision()
+    now = await server.revision()
   }
-}
-
-interface ListHead {
-  readonly metadata: { readonly resourceVersion: string }
 }

@@ -57,6 +57,7 @@ export async function until(ms: number, what: string, test: () => boolean | Prom
 }
 
 export interface Load {
+  readonly count: number
   readonly perSecond: number
   readonly p50: number
   readonly p99: number
@@ -75,5 +76,5 @@ export async function load(loops: number, ms: number, work: (loop: number) => Pr
     }
   }
   await Promise.all(Array.from({ length: loops }, (_, n) => loop(n)))
-  return { perSecond: (took.length / (now() - start)) * 1_000, p50: p50(took), p99: p99(took) }
+  return { count: took.length, perSecond: (took.length / (now() - start)) * 1_000, p50: p50(took), p99: p99(took) }
 }

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { accessSync, constants, mkdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -6,7 +5,7 @@ import nodeProcess from 'node:process'
 import type { Cleanup } from './cleanup.ts'
 import { Http } from './http.ts'
 import { until } from './measure.ts'
-import { background, killTree } from './proc.ts'
+import { background, kill, killTree } from './proc.ts'
 import { temporary } from './scratch.ts'
 import type { Starts } from './starts.ts'
 
@@ -18,6 +17,8 @@ export interface Peer {
   readonly lifeBeforeRestart: number
   /** Waits at least a second before a restart by design: a few rounds tell all. */
   readonly slow: boolean
+  /** Made for hundreds of programs. */
+  readonly crowds: boolean
   /** The command, after everything that it needs is written to `directory`. */
   prepare(directory: string, names: readonly string[], starts: Starts): readonly string[]
 }
@@ -38,6 +39,7 @@ export const PEERS: readonly Peer[] = [
     program: 'runsvdir',
     lifeBeforeRestart: 1_100,
     slow: false,
+    crowds: true,
     prepare: (directory, names, starts) => ['runsvdir', serviceDirectories(directory, names, starts)],
   },
   {
@@ -45,6 +47,7 @@ export const PEERS: readonly Peer[] = [
     program: 's6-svscan',
     lifeBeforeRestart: 1_100,
     slow: true,
+    crowds: true,
     prepare: (directory, names, starts) => ['s6-svscan', '-c', '2000', serviceDirectories(directory, names, starts)],
   },
   {
@@ -52,6 +55,7 @@ export const PEERS: readonly Peer[] = [
     program: 'supervisord',
     lifeBeforeRestart: 1_100,
     slow: true,
+    crowds: true,
     prepare: (directory, names, starts) => {
       const file = join(directory, 'supervisord.conf')
       const logs = 'stdout_logfile=NONE\nredirect_stderr=true'
@@ -59,6 +63,46 @@ export const PEERS: readonly Peer[] = [
       const own = `[supervisord]\nnodaemon=true\nlogfile=NONE\nminfds=8192\npidfile=${directory}/pid\nchildlogdir=${directory}\n`
       writeFileSync(file, own + programs.join(''))
       return ['supervisord', '-n', '-c', file]
+    },
+  },
+  {
+    name: 'PM2',
+    program: 'pm2-runtime',
+    lifeBeforeRestart: 1_100,
+    slow: false,
+    crowds: false,
+    prepare: (directory, names, starts) => {
+      const apps = names.map((name) => {
+        const [script, ...args] = starts.command(name)
+        return { name, script, args, interpreter: 'none', out_file: '/dev/null', error_file: '/dev/null' }
+      })
+      const file = join(directory, 'ecosystem.json')
+      writeFileSync(file, JSON.stringify({ apps }))
+      return ['env', `PM2_HOME=${directory}`, 'pm2-runtime', 'start', file]
+    },
+  },
+  {
+    name: 'Monit',
+    program: 'monit',
+    lifeBeforeRestart: 1_100,
+    slow: true,
+    crowds: false,
+    prepare: (directory, names, starts) => {
+      const checks = names.map((name) => {
+        const start = join(directory, `${name}.start`)
+        writeFileSync(
+          start,
+          `#!/bin/sh\n${starts.command(name).join(' ')} </dev/null >/dev/null 2>&1 &\necho $! >${directory}/${name}.pid\n`,
+          {
+            mode: 0o755,
+          },
+        )
+        return `check process ${name} with pidfile ${directory}/${name}.pid\n  start program = "${start}"\n`
+      })
+      const own = ['pidfile', 'statefile', 'idfile'].map((file) => `set ${file} ${directory}/monit.${file}\n`)
+      const file = join(directory, 'monitrc')
+      writeFileSync(file, `set daemon 1\n${own.join('')}${checks.join('')}`, { mode: 0o600 })
+      return ['monit', '-I', '-c', file]
     },
   },
 ]
@@ -84,9 +128,13 @@ function pathOf(program: string): string | undefined {
 /** Starts a peer; gives the pid of its topmost process. `onPrepared` is told when its configuration is written. */
 export function startPeer(peer: Peer, names: readonly string[], starts: Starts, cleanup: Cleanup, onPrepared = (): void => {}): number {
   const directory = temporary(cleanup)
-  const [, ...args] = peer.prepare(directory, names, starts)
+  const [program = '', ...args] = peer.prepare(directory, names, starts)
   onPrepared()
-  const { pid } = background([pathOf(peer.program) ?? peer.program, ...args], { cwd: directory })
+  // Some programs are nobody's children. Last, so that nobody starts them again.
+  cleanup.add(() => {
+    for (const pid of starts.pids) kill(pid)
+  })
+  const { pid } = background([pathOf(program) ?? program, ...args], { cwd: directory })
   cleanup.add(() => killTree(pid))
   return pid
 }
@@ -113,14 +161,6 @@ export async function startEtcd(cleanup: Cleanup): Promise<Http | undefined> {
     ),
   )
   return http
-}
-
-export function versionOf(program: string, args: readonly string[]): string {
-  return (
-    execFileSync(pathOf(program) ?? program, args, { encoding: 'utf8' })
-      .trim()
-      .split('\n')[0] ?? ''
-  )
 }
 
 /** Two that nobody listens on, as far as one can know. */

@@ -101,6 +101,12 @@ export class BenchServer {
     return ran
   }
 
+  /** The store's revision: it grows by one with every write. */
+  async revision(): Promise<number> {
+    const { metadata } = await this.http.json<ListHead>({ method: 'GET', path: `${PROCESSES}?limit=1` })
+    return Number(metadata.resourceVersion)
+  }
+
   async measureLoop(): Promise<void> {
     await this.#ask('start')
   }
@@ -126,6 +132,10 @@ export class BenchServer {
     })
     return within(30_000, `answer of the server to ${question}`, answer)
   }
+}
+
+interface ListHead {
+  readonly metadata: { readonly resourceVersion: string }
 }
 
 export interface Manifest {
