@@ -1,7 +1,7 @@
 import { createAgent } from '../agent/agent.ts'
 import { apiError } from '../api/status.ts'
 import { createApiServer } from '../apiserver/server.ts'
-import { aborted } from '../base/abort.ts'
+import { aborted, isAbort } from '../base/abort.ts'
 import { systemClock } from '../base/clock.ts'
 import { createLogger, type Logger } from '../base/log.ts'
 import { version } from '../base/version.ts'
@@ -23,9 +23,10 @@ export interface StopRequest {
 
 /**
  * API server, controllers and node agent in one process. Runs until the signal; then closes the listeners, lets writes under
- * way finish and leaves the processes running, unless its reason is a StopRequest with `drain`, or the options say so.
+ * way finish and leaves the processes running, unless its reason is a StopRequest with `drain`, or the options say so: then
+ * they are stopped first, until `giveUpDrain` fires.
  */
-export async function runServer(options: ServerOptions, signal: AbortSignal): Promise<void> {
+export async function runServer(options: ServerOptions, signal: AbortSignal, giveUpDrain: AbortSignal): Promise<void> {
   const dir = dataDirAt(options.dataDir)
   prepareDataDir(dir)
   const log = createLogger({ level: options.logLevel })
@@ -34,7 +35,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal): Pr
   // The store's own lock is what keeps a second server off the directory: nothing else is touched before it is held.
   const store = await openLevelStore({ path: dir.db, clock: systemClock, log: log.child({ part: 'store' }) })
   try {
-    await serve(options, dir, store, log, signal)
+    await serve(options, dir, store, log, signal, giveUpDrain)
   } finally {
     await store.close()
   }
@@ -46,6 +47,7 @@ async function serve(
   store: Awaited<ReturnType<typeof openLevelStore>>,
   log: Logger,
   signal: AbortSignal,
+  giveUpDrain: AbortSignal,
 ): Promise<void> {
   const clock = systemClock
   const runtime = createPosixRuntime({ dataDir: dir.path, clock, log: log.child({ part: 'runtime' }) })
@@ -94,7 +96,12 @@ async function serve(
     await Promise.race([aborted(signal), failure])
     const drain = options.onExit === 'stop' || (signal.reason as StopRequest | undefined)?.drain === true
     log.info({ drain }, 'Server is stopping')
-    if (drain) await agent.drain()
+    if (drain) {
+      await agent.drain(giveUpDrain).catch((err: unknown) => {
+        if (!isAbort(err, giveUpDrain)) throw err
+        log.warn({}, 'The drain was given up: what still runs goes on')
+      })
+    }
   } finally {
     await api.close()
     decide.abort()

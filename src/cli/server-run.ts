@@ -14,39 +14,38 @@ export const serverFlags = {
   'log-level': { type: 'string', placeholder: 'LEVEL', default: 'info', help: 'debug, info, warn, error or silent' },
   'on-exit': { type: 'string', placeholder: 'keep|stop', default: 'keep', help: 'What becomes of the processes when the server ends' },
   bind: { type: 'string', placeholder: 'ADDRESS', default: '127.0.0.1', help: 'Address for Kubernetes clients' },
-  port: { type: 'integer', placeholder: 'PORT', default: -1, help: 'TCP port for Kubernetes clients; -1: none' },
+  port: { type: 'integer', placeholder: 'PORT', default: 6446, help: 'TCP port for Kubernetes clients; 0: any free one, -1: none' },
 } as const
 
 export const verb: Verb = defineVerb({
   usage: 'server run [flags]',
   description:
-    'Runs the server in the foreground: API, controllers and agent. When it ends the processes go on; the next server takes them back.\nTERM and Ctrl-C end it, USR2 stops the processes first.',
+    'Runs the server in the foreground: API, controllers and agent. When it ends the processes go on; the next server takes them back.\nTERM and Ctrl-C end it; USR2 stops the processes first, and TERM then gives that up.',
   examples: ['pmk server run', 'pmk server run --data-dir /srv/pmk --log-level debug'],
   flags: serverFlags,
   handlesSignals: true,
-  async run({ ctx, args, flags }) {
+  async run({ ctx, args, flags, given }) {
     if (args.length > 0) throw new CliError(`server run takes no arguments, got ${args.join(' ')}`, { usage: true })
     const logLevel = LEVELS.find((level) => level === flags['log-level'])
     if (logLevel === undefined) throw new CliError(`--log-level must be one of ${LEVELS.join(', ')}`, { usage: true })
     const onExit = flags['on-exit']
     if (onExit !== 'keep' && onExit !== 'stop') throw new CliError('--on-exit must be keep or stop', { usage: true })
-    if (flags.port !== -1) {
-      throw new CliError(`--port ${flags.port}: this version listens on the unix socket only; leave --port out, or give -1`, {
-        usage: true,
-      })
+    if ((given.has('port') && flags.port !== -1) || given.has('bind')) {
+      ctx.io.warn('warning: this version listens on its unix socket only; --bind and --port are for the TLS listener to come\n')
     }
     refuseUnsupportedHost()
 
     const stop = new AbortController()
+    const giveUpDrain = new AbortController()
     const onDrain = (): void => stop.abort({ drain: true })
-    const onTerm = (): void => stop.abort({ drain: false })
+    const onTerm = (): void => (stop.signal.aborted ? giveUpDrain.abort() : stop.abort({ drain: false }))
     nodeProcess.on('SIGUSR2', onDrain)
     ctx.signal.addEventListener('abort', onTerm, { once: true })
     // A closed terminal must not end a server that somebody left running in it.
     nodeProcess.on('SIGHUP', () => {})
     const { runServer } = await import('../app/all-in-one.ts')
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
-    await runServer({ dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, onExit }, stop.signal)
+    await runServer({ dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, onExit }, stop.signal, giveUpDrain.signal)
     return 0
   },
 })
