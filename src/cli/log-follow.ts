@@ -65,8 +65,8 @@ export async function* followLog(source: LogSource, onNote: (text: string) => vo
       }
     } catch (err) {
       if (isAbort(err, signal)) throw err
-      if (hasReason(err, 'NotFound')) return
-      if (!hasReason(err, 'ServiceUnavailable')) throw err
+      // An agent that has just come up doesn't know its Instances yet: whether this one is gone its object tells.
+      if (!hasReason(err, 'ServiceUnavailable') && !hasReason(err, 'NotFound')) throw err
     }
     const instance = await whenBack(client, clock, source.instance, signal)
     if (instance === undefined || instance.metadata.uid !== metadata.uid || instance.metadata.deletionTimestamp !== undefined) return
@@ -95,7 +95,7 @@ async function* resumed(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const parameters = { sinceTime: timestampOf(since), ...(source.parameters.timestamps === true && { timestamps: true }) }
   const seam = window.seam(since)
-  for await (const bytes of before({ ...source, parameters: { ...parameters, previous: true } })) yield seam.feed(bytes)
+  for await (const bytes of readLog({ ...source, parameters: { ...parameters, previous: true } })) yield seam.feed(bytes)
   let known = 0
   for await (const bytes of readLog({ ...source, parameters })) {
     known += bytes.length
@@ -108,15 +108,6 @@ async function* resumed(
     const fresh = bytes.subarray(known)
     known = Math.max(0, known - bytes.length)
     yield fresh
-  }
-}
-
-async function* before(source: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
-  try {
-    yield* readLog(source)
-  } catch (err) {
-    // There may be no run before this one.
-    if (!hasReason(err, 'NotFound') && !hasReason(err, 'BadRequest')) throw err
   }
 }
 

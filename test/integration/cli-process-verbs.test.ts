@@ -206,10 +206,11 @@ test('names that are not there, and words that make no sense, are told of before
   assert.match(await ok('logs', '--help'), /Usage: pmk logs/)
 })
 
-test('logs -f goes on over a kill of the server, without a line lost or told twice, and ends quietly', async () => {
+test('logs -f goes on over a kill of the server, without a line lost or told twice, and ends quietly', async (t) => {
   await apply('steady', counter)
   const pid = await pidOf('steady-0')
   const end = new AbortController()
+  t.after(() => end.abort())
   let told = ''
   const following = pmk(['logs', '-f', 'steady-0'], { signal: end.signal, onOutput: (text) => (told += text) })
   const count = (): number => told.split('\n').length - 1
@@ -232,13 +233,14 @@ test('logs -f goes on over a kill of the server, without a line lost or told twi
   )
 })
 
-test('logs -f shows what a program said that died while the server was away, and what its successor says', async () => {
+test('logs -f shows what a program said that died while the server was away, and what its successor says', async (t) => {
   await apply('fleeting', {
     script: 'echo "start $PMK_RUN"; trap "echo last words; exit 1" USR1; while :; do sleep 0.05; done',
     backoff: { initial: '1ms' },
   })
   const pid = await pidOf('fleeting-0')
   const end = new AbortController()
+  t.after(() => end.abort())
   let told = ''
   const following = pmk(['logs', '-f', 'fleeting-0', '--timestamps'], { signal: end.signal, onOutput: (text) => (told += text) })
   await eventually(() => assert.match(told, /start/))
