@@ -111,7 +111,10 @@ export class AgentGateway implements NodeGateway {
 
   #instance({ namespace, name }: InstanceTarget): Instance {
     const instance = this.#options.instance(objectKey(namespace, name))
-    if (instance === undefined) throw apiError('NotFound', `Instance ${namespace}/${name} is not on this node`)
+    if (instance === undefined) {
+      // The API server has it and knows it to be ours: an agent that has just started doesn't have its list yet.
+      throw apiError('ServiceUnavailable', `the agent does not know Instance ${namespace}/${name} yet`, { retryAfterSeconds: 1 })
+    }
     return instance
   }
 

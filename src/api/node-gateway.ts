@@ -37,7 +37,7 @@ export interface InstanceUsage {
 
 /**
  * What an API server asks of the agent of a Node: requests that are carried out once, and what is never stored. Failures are
- * ApiErrors: NotFound for an Instance that the agent doesn't have, Conflict when the program doesn't run.
+ * ApiErrors: ServiceUnavailable for an Instance that the agent doesn't know yet, Conflict when the program doesn't run.
  */
 export interface NodeGateway {
   logs(target: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncIterable<Uint8Array>

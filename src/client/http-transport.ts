@@ -1,5 +1,5 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
+import { createRequire } from 'node:module'
 import { type ApiError, apiError } from '../api/status.ts'
 import { failureOf, type HttpResponse, IncomingResponse } from './http-response.ts'
 
@@ -31,6 +31,9 @@ export interface HttpRequest {
 /** Connections of their own, at most so many kept when idle. */
 const MAX_IDLE = 16
 
+/** Loaded when a server is reached over TLS: the local socket, the usual way, must not pay for it. */
+const https = (): typeof import('node:https') => createRequire(import.meta.url)('node:https')
+
 /** Requests to one server over connections that are kept. Every failure but an abort is an ApiError. */
 export class HttpTransport {
   readonly #target: HttpTarget
@@ -47,7 +50,7 @@ export class HttpTransport {
     const token = 'url' in target && this.#secure ? target.token : undefined
     this.#headers = token === undefined ? headers : { ...headers, authorization: `Bearer ${token}` }
     const options = { keepAlive: true, maxFreeSockets: MAX_IDLE }
-    this.#agent = this.#secure ? new HttpsAgent({ ...options, ...tlsOf(target) }) : new HttpAgent(options)
+    this.#agent = this.#secure ? new (https().Agent)({ ...options, ...tlsOf(target) }) : new HttpAgent(options)
   }
 
   /** The address, for messages. */
@@ -119,7 +122,7 @@ export class HttpTransport {
         ? { socketPath: this.#target.socketPath }
         : { host: this.#url.hostname.replace(/^\[|\]$/g, ''), ...(this.#url.port === '' ? {} : { port: this.#url.port }) }),
     }
-    return this.#secure ? httpsRequest(options) : httpRequest(options)
+    return this.#secure ? https().request(options) : httpRequest(options)
   }
 
   #unavailable(err: NodeJS.ErrnoException): ApiError {

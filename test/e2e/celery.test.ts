@@ -41,7 +41,7 @@ test('Celery over redis', { skip, timeout: 240_000 }, async (t) => {
     process.kill(before, 'SIGKILL')
     await eventually(async () => {
       const now = await pidOf('celery-0')
-      assert.ok(now !== 0 && now !== before)
+      assert.ok(now !== 0 && now !== before, `pid ${now}`)
     })
     await ready()
     assert.equal(await sendTasks(10), 90)

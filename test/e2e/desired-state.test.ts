@@ -125,7 +125,7 @@ test('kill -9 of the server under such writes, ten times: nothing acknowledged i
     await eventually(async () => {
       const programs = processesOf(server.dataDir).filter(({ command }) => /^\S*sleep /.test(command))
       assert.equal(programs.length, 2)
-      assert.ok(isAlive(await pidOf('flip-0')))
+      assert.ok(isAlive(await pidOf('flip-0')), 'flip-0 runs')
     })
     assert.equal(await pidOf('bystander-0'), bystander)
     assert.equal((await server.client.for('Instance').get({ namespace: 'default', name: 'bystander-0' })).status?.restartCount, 0)

@@ -17,7 +17,7 @@ test('pmk why names the cause', { timeout: 240_000 }, async (t) => {
   const pidOf = async (name: string): Promise<number> =>
     eventually(async () => {
       const pid = (await server.client.for('Instance').get({ namespace: 'default', name })).status?.pid
-      assert.ok(pid)
+      assert.ok(pid, 'it has a pid')
       return pid
     })
   const process_ = (name: string, spec: string): Promise<string> =>

@@ -252,7 +252,9 @@ test('delete waits until the object is gone, and gives up when the time is over'
     stderr: 'error: timed out waiting for the end of process.pmk.dev/web\n',
   })
   const deleting = pmk('delete process --all')
-  await eventually(async () => assert.ok((await server.client.for('Process').get({ name: 'db' })).metadata.deletionTimestamp))
+  await eventually(async () =>
+    assert.ok((await server.client.for('Process').get({ name: 'db' })).metadata.deletionTimestamp, 'it is being deleted'),
+  )
   await release({ name: 'web', namespace: 'default' })
   await release({ name: 'db', namespace: 'default' })
   assert.equal((await deleting).code, 0)

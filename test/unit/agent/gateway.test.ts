@@ -33,7 +33,7 @@ describe('requests to an agent', () => {
 
   test('are refused with a reason', async () => {
     const { gateway } = world.agent
-    await refused(gateway.signal({ namespace: 'default', name: 'nope' }, 'HUP'), 'NotFound', /default\/nope/)
+    await refused(gateway.signal({ namespace: 'default', name: 'nope' }, 'HUP'), 'ServiceUnavailable', /default\/nope/)
     await world.create({ spec: { desiredState: 'Stopped' } })
     await refused(gateway.signal(web, 'HUP'), 'Conflict', /does not run/)
     await refused(gateway.signal(web, 'NONSENSE'), 'BadRequest', /no signal "NONSENSE"/)
@@ -46,7 +46,7 @@ describe('requests to an agent', () => {
     )
     assert.throws(
       () => gateway.logs({ namespace: 'other', name: 'web-0' }, {}, never),
-      (err) => hasReason(err, 'NotFound'),
+      (err) => hasReason(err, 'ServiceUnavailable'),
     )
   })
 
