@@ -1,8 +1,8 @@
 import type { ApiObject } from '../api/object.ts'
 import type { Column } from '../api/scheme.ts'
+import { age } from '../base/age.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { isJsonObject } from '../base/json.ts'
-import { age } from './age.ts'
 
 export type Cell = string | number | boolean | null
 

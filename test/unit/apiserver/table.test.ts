@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ApiObject } from '../../../src/api/object.ts'
 import { type Column, definitionOf, definitions } from '../../../src/api/scheme.ts'
-import { age } from '../../../src/apiserver/age.ts'
 import { type Cell, compileColumn } from '../../../src/apiserver/column.ts'
 import { tableFormat, tableJson } from '../../../src/apiserver/table.ts'
+import { age } from '../../../src/base/age.ts'
 
 const NOW = '2026-01-10T00:00:00Z'
 
