@@ -47,7 +47,7 @@ export const writes: Section = {
         })
         const beside = peer.get(1)
         if (beside !== undefined)
-          ctx.report.row({ what: '…', value: measured.p50, unit: 'ms', against: { name: 'etcd', value: beside.p50 } })
+          ctx.report.row({ what: '… against etcd', value: measured.p50, unit: 'ms', against: { name: 'etcd', value: beside.p50 } })
         continue
       }
       const beside = peer.get(connections)
