@@ -146,7 +146,8 @@ async function idle(ctx: Context, server: BenchServer, starts: Starts, count: nu
 
 async function restart(ctx: Context, server: BenchServer, starts: Starts, count: number): Promise<void> {
   const before = starts.pids
-  await server.stop('SIGKILL')
+  // A profile is written at a regular end only.
+  await server.stop(ctx.profile === undefined ? 'SIGKILL' : 'SIGTERM')
   const took = (await server.start()) / 1_000
   const gone = before.filter((pid) => !isAlive(pid)).length
   if (gone > 0) ctx.report.note(`${gone} of ${count} programs did not live through the restart of the server`)
