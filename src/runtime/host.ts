@@ -22,7 +22,21 @@ export interface HostTools {
 }
 
 const TOOL_DIRECTORIES = ['/usr/bin', '/bin', '/usr/sbin', '/sbin', '/usr/local/bin', '/usr/local/sbin']
-const TOOLS = ['setsid', 'setpriv', 'prlimit', 'nice', 'ionice', 'taskset', 'mkfifo', 'fallocate', 'flock', 'getent', 'head'] as const
+const TOOLS = [
+  'setsid',
+  'setpriv',
+  'prlimit',
+  'nice',
+  'ionice',
+  'taskset',
+  'mkfifo',
+  'fallocate',
+  'flock',
+  'getent',
+  'head',
+  'mkdir',
+  'rm',
+] as const
 /** Of what is missing only these are needed by every launch. */
 const REQUIRED = ['setsid', 'mkfifo'] as const
 

@@ -18,6 +18,12 @@ export class Instance {
   file: RunFile | undefined
   extra: ExtraFile | undefined
   note: string | undefined
+  /** Number of the newest note on disk. */
+  noteSequence = 0
+  /** The directory is known to be complete. */
+  laidOut = false
+  /** It is being removed. */
+  leaving = false
   run: Run | undefined
   shim: ProcessIdentity | undefined
   main: ProcessIdentity | undefined

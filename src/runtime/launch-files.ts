@@ -1,15 +1,18 @@
-import { rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
+import { unlink, writeFile } from 'node:fs/promises'
 import type { Clock, Millis } from '../base/clock.ts'
+import type { Logger } from '../base/log.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchText } from './launch-chain.ts'
 import { commandLineOf, isAlive } from './proc-stat.ts'
-import type { StateDir } from './state-dir.ts'
+import { isMissing, type StateDir } from './state-dir.ts'
 
 const LONGEST_WAIT: Millis = 1_000
 
 export interface LaunchFilesOptions {
   readonly dir: StateDir
   readonly clock: Clock
+  readonly log: Logger
   readonly signal: AbortSignal
 }
 
@@ -33,15 +36,25 @@ export class LaunchFiles {
     if (text.second !== undefined) writeFileSync(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
   }
 
+  /** The same without holding anybody up. */
+  async prepare(entry: Instance, attempt: number, text: LaunchText): Promise<void> {
+    await writeFile(this.#options.dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
+    if (text.second !== undefined) await writeFile(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
+  }
+
   /** Deletes them once the process shows another command line than its shim's, or is gone. */
   drop(entry: Instance, attempt: number, wait: Millis = 1): void {
-    const { dir, clock, signal } = this.#options
+    const { dir, clock, log, signal } = this.#options
     const isNewest = entry.file?.attempt === attempt && entry.run?.state === 'running'
     if (isNewest && entry.main !== undefined && isAlive(entry.main) && isShell(entry.main.pid) && !signal.aborted) {
       clock.schedule(wait, () => this.drop(entry, attempt, Math.min(wait * 2, LONGEST_WAIT)))
       return
     }
-    for (const kind of ['sh', 'env']) rmSync(dir.file(entry.id, `${attempt}.${kind}`), { force: true })
+    for (const kind of ['sh', 'env']) {
+      unlink(dir.file(entry.id, `${attempt}.${kind}`)).catch((err: unknown) => {
+        if (!isMissing(err)) log.warn({ instance: entry.id, err }, 'Could not delete a launch file')
+      })
+    }
   }
 }
 

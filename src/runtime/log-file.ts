@@ -88,14 +88,14 @@ export class LogFile {
     return this.#place.head
   }
 
-  /** Takes over what an earlier server left, a rotation it was in the middle of included. */
-  async open(): Promise<void> {
-    this.index.open()
-    this.#place = readJson<Place>(`${this.path}.place`) ?? this.#place
-    for (const name of readdirSync(dirname(this.path))) {
-      if (name.startsWith(`${basename(this.path)}.`) && name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
-    }
-    await this.#recover()
+  /** Takes over what an earlier server left, a rotation it was in the middle of included. `names`: the files of its directory. */
+  async open(names: readonly string[] = readdirSync(dirname(this.path))): Promise<void> {
+    const beside = names.filter((name) => name.startsWith(`${basename(this.path)}.`))
+    if (beside.includes(basename(this.index.path))) this.index.open()
+    const place = `${this.path}.place`
+    if (beside.includes(basename(place))) this.#place = readJson<Place>(place) ?? this.#place
+    for (const name of beside) if (name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
+    await this.#recover(beside)
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
   }
 
@@ -288,9 +288,9 @@ export class LogFile {
   }
 
   /** Finishes the rotation in which an earlier server was killed, without losing or doubling a byte. */
-  async #recover(): Promise<void> {
+  async #recover(beside: readonly string[]): Promise<void> {
     const prefix = `${basename(this.path)}.rotate.`
-    const notes = readdirSync(dirname(this.path)).filter((name) => name.startsWith(prefix))
+    const notes = beside.filter((name) => name.startsWith(prefix))
     for (const name of notes) {
       const found = join(dirname(this.path), name)
       const note = readJson<Note>(found)

@@ -15,18 +15,18 @@ const ENTRY_INTERVAL: Millis = 1_000
 
 /** When the bytes of one log were written: about one entry for each second of activity, on disk. */
 export class LogIndex {
-  readonly #path: string
+  readonly path: string
   #last: IndexEntry | undefined
   #count = 0
 
   constructor(path: string) {
-    this.#path = path
+    this.path = path
   }
 
   open(): void {
-    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0
+    const size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
     // A server killed while writing leaves part of an entry.
-    if (size % ENTRY_SIZE !== 0) truncateSync(this.#path, size - (size % ENTRY_SIZE))
+    if (size % ENTRY_SIZE !== 0) truncateSync(this.path, size - (size % ENTRY_SIZE))
     const entries = this.read()
     this.#count = entries.length
     this.#last = entries.at(-1)
@@ -38,7 +38,7 @@ export class LogIndex {
     if (last !== undefined && entry.offset <= last.offset) return
     const since = entry.epoch - (last?.epoch ?? Number.NEGATIVE_INFINITY)
     if (options.force !== true && since >= 0 && since < ENTRY_INTERVAL) return
-    appendFileSync(this.#path, encode([entry]), { mode: 0o600 })
+    appendFileSync(this.path, encode([entry]), { mode: 0o600 })
     this.#last = entry
     this.#count += 1
     if (this.#count > MAX_ENTRIES) this.#rewrite(thin(this.read()))
@@ -47,7 +47,7 @@ export class LogIndex {
   read(): readonly IndexEntry[] {
     let bytes: Buffer
     try {
-      bytes = readFileSync(this.#path)
+      bytes = readFileSync(this.path)
     } catch (err) {
       if (isMissing(err)) return []
       throw err
@@ -68,8 +68,8 @@ export class LogIndex {
   }
 
   #rewrite(entries: readonly IndexEntry[]): void {
-    writeFileSync(`${this.#path}.tmp`, encode(entries), { mode: 0o600 })
-    renameSync(`${this.#path}.tmp`, this.#path)
+    writeFileSync(`${this.path}.tmp`, encode(entries), { mode: 0o600 })
+    renameSync(`${this.path}.tmp`, this.path)
     this.#count = entries.length
     this.#last = entries.at(-1)
   }

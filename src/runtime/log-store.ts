@@ -1,27 +1,21 @@
-import {
-  chownSync,
-  closeSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from 'node:fs'
+import { chownSync, closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, epochOf, type Millis, sleep } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { SpawnChild } from './child.ts'
+import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
 import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
 import { LogFile, nextLook } from './log-file.ts'
 import { offsetSince } from './log-index.ts'
+import { LogLinks } from './log-links.ts'
 import { LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
+import { type RetiredLog, RetiredLogs } from './retired-logs.ts'
 import type { HostGap, InstanceId, LogConfig, LogOptions, RunConfig } from './runtime.ts'
-import { readLineAt, writeLineAt } from './state-dir.ts'
+import type { Spares } from './spares.ts'
+import { isMissing, readLineAt, writeLineAt } from './state-dir.ts'
+import type { Trash } from './trash.ts'
 
 export interface LogStoreOptions {
   readonly dataDir: string
@@ -29,6 +23,8 @@ export interface LogStoreOptions {
   readonly log: Logger
   readonly host: HostTools
   readonly spawn: SpawnChild
+  readonly spares: Spares
+  readonly trash: Trash
   readonly retention: Millis
 }
 
@@ -45,8 +41,10 @@ interface Log {
   readonly err: LogFile
   marks: readonly RunMark[]
   config: LogConfig | undefined
-  /** Owner of the files, as last set. */
-  owner: number
+  /** Owners of the files that are known to be there. */
+  readonly owners: Map<LogFile, number>
+  /** Its name under `by-name`, once it is there. */
+  link: string | undefined
   cancel: (() => void) | undefined
   /** The look that is under way. */
   looking: Promise<void> | undefined
@@ -58,19 +56,29 @@ const FOLLOW_INTERVAL: Millis = 100
 const FIRST_LOOK: Millis = 200
 /** Rotations at once: each costs one thread of Node's four while it compresses. */
 const MAX_ROTATIONS = 2
-const LINK_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+/** Logs opened at once that an earlier server tended. */
+const MAX_OPENING = 4
+const SWEEP_INTERVAL: Millis = 600_000
+/** Where the only run of a log begins that has no marks on disk. */
+const FIRST_MARK: RunMark = { attempt: 0, out: 0, err: 0 }
 
 /** The logs of all Instances: where they lie, that they stay small, and how they are read. */
 export class LogStore {
   readonly #options: LogStoreOptions
   readonly #logs = new Map<InstanceId, Promise<Log>>()
-  readonly #waiting: (() => void)[] = []
+  readonly #rotations = new Gate(MAX_ROTATIONS)
+  readonly #openings = new Gate(MAX_OPENING)
+  readonly #links: LogLinks
+  readonly #retired: RetiredLogs
   #mode: CutMode = 'truncate'
-  #rotating = 0
+  #cancelSweep: (() => void) | undefined
+  #sweeping: Promise<void> | undefined
   #closed = false
 
   constructor(options: LogStoreOptions) {
     this.#options = options
+    this.#links = new LogLinks(this.#root)
+    this.#retired = new RetiredLogs(join(this.#root, '.retired'))
   }
 
   get #root(): string {
@@ -90,22 +98,29 @@ export class LogStore {
 
   /** `known`: Instances that still exist; logs of others are on their way out. */
   async open(known: ReadonlySet<InstanceId>): Promise<void> {
-    mkdirSync(join(this.#root, 'by-name'), { recursive: true, mode: 0o700 })
+    await this.#links.open()
+    this.#retired.open()
+    const epoch = epochOf(this.#options.clock.now())
     for (const name of readdirSync(this.#root)) {
       if (name.startsWith('.probe-')) rmSync(join(this.#root, name), { recursive: true, force: true })
-      else if (name !== 'by-name' && !known.has(name as InstanceId)) this.#markRetired(name as InstanceId)
+      if (name.startsWith('.') || name === 'by-name') continue
+      const instance = name as InstanceId
+      if (!known.has(instance) && !this.#retired.has(instance)) await this.#retired.add({ instance, epoch })
     }
     this.#mode = await probeCutMode(this.#root, this.#tools)
-    this.sweep()
+    this.#sweepIn(0, () => this.#links.sweep())
   }
 
   async close(): Promise<void> {
     this.#closed = true
+    this.#cancelSweep?.()
+    await this.#sweeping
     for (const opening of this.#logs.values()) {
       const log = await opening
       log.cancel?.()
       await log.looking
     }
+    await this.#retired.close()
   }
 
   directory(instance: InstanceId): string {
@@ -119,20 +134,26 @@ export class LogStore {
   /** The files into which a run is about to write, its user's, with their present ends noted as its beginning. */
   async beginRun(config: RunConfig, attempt: number): Promise<void> {
     const log = await this.#open(config.instance)
+    await this.#retired.revoke(config.instance)
     log.config = config.logs
     log.retired = false
-    const files = config.logs.mergeStderr ? [log.out] : [log.out, log.err]
     const owner = config.identity?.uid ?? this.#options.host.uid
-    for (const file of files) {
-      closeSync(openSync(file.path, 'a', 0o600))
-      if (owner !== log.owner && this.#options.host.uid === 0) chownSync(file.path, owner, config.identity?.gid ?? 0)
+    for (const file of config.logs.mergeStderr ? [log.out] : [log.out, log.err]) {
+      if (!log.owners.has(file)) closeSync(openSync(file.path, 'a', 0o600))
+      if (owner !== (log.owners.get(file) ?? this.#options.host.uid) && this.#options.host.uid === 0) {
+        chownSync(file.path, owner, config.identity?.gid ?? 0)
+      }
+      log.owners.set(file, owner)
       await file.renew(config.logs)
     }
-    log.owner = owner
     const mark = { attempt, out: await log.out.end(), err: await log.err.end() }
-    log.marks = [...log.marks.filter((each) => each.attempt !== attempt), mark].slice(-KEPT_MARKS)
-    writeLineAt(join(this.directory(config.instance), 'runs.json'), JSON.stringify(log.marks))
-    this.#link(config)
+    // With nothing written yet there is nothing to tell apart.
+    const isFirst = mark.out === 0 && mark.err === 0
+    log.marks = isFirst ? [mark] : [...log.marks.filter((each) => each.attempt !== attempt), mark].slice(-KEPT_MARKS)
+    if (!isFirst) writeLineAt(join(this.directory(config.instance), 'runs.json'), JSON.stringify(log.marks))
+    const link = this.#links.nameOf(config)
+    if (link !== undefined && link !== log.link) await this.#links.set(link, config.instance)
+    log.link = link
     this.#lookIn(log, FIRST_LOOK)
   }
 
@@ -144,11 +165,16 @@ export class LogStore {
     for (const file of [log.out, log.err]) file.sample({ final: true })
   }
 
-  /** Goes on tending a log that an earlier server tended. */
-  async adopt(instance: InstanceId, config: LogConfig): Promise<void> {
-    const log = await this.#open(instance)
-    log.config = config
-    this.#lookIn(log, 0)
+  /** Goes on tending a log that an earlier server tended. It is opened in the background, or when it is asked for. */
+  adopt(instance: InstanceId, run: Pick<RunConfig, 'logs' | 'namespace' | 'name'>): void {
+    this.#openings
+      .run(() => this.#open(instance))
+      .then((log) => {
+        log.config ??= run.logs
+        log.link ??= this.#links.nameOf(run)
+        this.#lookIn(log, 0)
+      })
+      .catch((err: unknown) => this.#options.log.error({ instance, err }, 'Could not open a log'))
   }
 
   configure(instance: InstanceId, config: LogConfig): void {
@@ -166,27 +192,16 @@ export class LogStore {
   /** The Instance is gone; its logs go when they have been kept long enough. */
   async retire(instance: InstanceId): Promise<void> {
     const opening = this.#logs.get(instance)
-    if (opening !== undefined) {
-      const log = await opening
-      log.retired = true
-      log.cancel?.()
-      await log.looking
-      this.#logs.delete(instance)
-    }
-    this.#markRetired(instance)
-    this.sweep()
-  }
-
-  /** Deletes logs whose time is over. */
-  sweep(): void {
-    const now = epochOf(this.#options.clock.now())
-    for (const name of readdirSync(this.#root)) {
-      const directory = join(this.#root, name)
-      const retired = statSync(join(directory, 'retired'), { throwIfNoEntry: false })
-      if (retired === undefined || now - retired.mtimeMs < this.#options.retention) continue
-      rmSync(directory, { recursive: true, force: true })
-    }
-    this.#dropDeadLinks()
+    // Nothing ever ran.
+    if (opening === undefined) return
+    const log = await opening
+    log.retired = true
+    log.cancel?.()
+    await log.looking
+    this.#logs.delete(instance)
+    const entry = { instance, epoch: epochOf(this.#options.clock.now()), ...(log.link === undefined ? {} : { link: log.link }) }
+    if (this.#options.retention <= 0) await this.#delete(entry)
+    else await this.#retired.add(entry)
   }
 
   async tail(instance: InstanceId, bytes: number): Promise<string> {
@@ -262,24 +277,34 @@ export class LogStore {
 
   async #openNow(instance: InstanceId): Promise<Log> {
     const directory = this.directory(instance)
-    mkdirSync(directory, { recursive: true, mode: 0o700 })
-    rmSync(join(directory, 'retired'), { force: true })
     const { log, err } = this.paths(instance)
     const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log.child({ instance }) }
     const files = { out: new LogFile({ ...options, path: log }), err: new LogFile({ ...options, path: err }) }
-    closeSync(openSync(log, 'a', 0o600))
-    await files.out.open()
-    await files.err.open()
-    const marks = readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) ?? []
-    return {
-      instance,
-      ...files,
-      marks,
-      config: undefined,
-      owner: statSync(log).uid,
-      cancel: undefined,
-      looking: undefined,
-      retired: false,
+    const owners = new Map<LogFile, number>()
+    const names = await this.#names(directory)
+    let marks: readonly RunMark[] = []
+    if (names === undefined) {
+      await rename(await this.#options.spares.takeLog(), directory)
+      owners.set(files.out, this.#options.host.uid)
+    } else {
+      await files.out.open(names)
+      await files.err.open(names)
+      marks = (names.includes('runs.json') ? readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) : undefined) ?? [FIRST_MARK]
+      for (const file of [files.out, files.err]) {
+        const stat = statSync(file.path, { throwIfNoEntry: false })
+        if (stat !== undefined) owners.set(file, stat.uid)
+      }
+    }
+    return { instance, ...files, marks, config: undefined, owners, link: undefined, cancel: undefined, looking: undefined, retired: false }
+  }
+
+  /** The files of a directory; undefined when it isn't there. */
+  async #names(directory: string): Promise<readonly string[] | undefined> {
+    try {
+      return await readdir(directory)
+    } catch (err) {
+      if (isMissing(err)) return undefined
+      throw err
     }
   }
 
@@ -306,7 +331,7 @@ export class LogStore {
     for (const file of config.mergeStderr ? [log.out] : [log.out, log.err]) {
       const { live, grown } = file.sample()
       if (live >= config.maxSize) {
-        await this.#withRotation(async () => {
+        await this.#rotations.run(async () => {
           const dropped = await file.rotate(config)
           if (dropped > 0) this.#options.log.warn({ instance: log.instance, dropped }, 'A log grew faster than it could be kept')
         })
@@ -316,42 +341,35 @@ export class LogStore {
     return next
   }
 
-  async #withRotation(task: () => Promise<void>): Promise<void> {
-    while (this.#rotating >= MAX_ROTATIONS) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-    this.#rotating += 1
-    try {
-      await task()
-    } finally {
-      this.#rotating -= 1
-      this.#waiting.shift()?.()
+  /** Deletes logs whose time is over, now and then. */
+  #sweepIn(delay: Millis, first: () => Promise<void> = async () => {}): void {
+    const { clock, log } = this.#options
+    this.#cancelSweep = clock.schedule(delay, () => {
+      this.#sweeping = first()
+        .then(() => this.#sweep())
+        .catch((err: unknown) => log.error({ err }, 'Could not delete old logs'))
+        .finally(() => {
+          if (!this.#closed) this.#sweepIn(SWEEP_INTERVAL)
+        })
+    })
+  }
+
+  async #sweep(): Promise<void> {
+    const due = this.#retired.before(epochOf(this.#options.clock.now()) - this.#options.retention)
+    const gone: RetiredLog[] = []
+    for (const entry of due) {
+      if (this.#closed) break
+      // It may have been opened again, to be read.
+      this.#logs.delete(entry.instance)
+      await this.#delete(entry)
+      gone.push(entry)
     }
+    if (gone.length > 0) await this.#retired.drop(gone)
   }
 
-  #markRetired(instance: InstanceId): void {
-    const path = join(this.directory(instance), 'retired')
-    if (statSync(this.directory(instance), { throwIfNoEntry: false }) === undefined) return
-    if (statSync(path, { throwIfNoEntry: false }) === undefined) writeFileSync(path, '', { mode: 0o600 })
-  }
-
-  /** `by-name/<namespace>/<name>` leads people to the directory. */
-  #link({ instance, namespace, name }: RunConfig): void {
-    if (!LINK_NAME.test(namespace) || !LINK_NAME.test(name)) return
-    const link = join(this.#root, 'by-name', namespace, name)
-    const target = join('..', '..', instance)
-    if (readLink(link) === target) return
-    mkdirSync(join(this.#root, 'by-name', namespace), { recursive: true, mode: 0o700 })
-    rmSync(link, { force: true })
-    symlinkSync(target, link)
-  }
-
-  #dropDeadLinks(): void {
-    const byName = join(this.#root, 'by-name')
-    for (const namespace of readdirSync(byName)) {
-      for (const name of readdirSync(join(byName, namespace))) {
-        const link = join(byName, namespace, name)
-        if (statSync(link, { throwIfNoEntry: false }) === undefined) unlinkSync(link)
-      }
-    }
+  async #delete({ instance, link }: RetiredLog): Promise<void> {
+    await this.#options.trash.discard(this.directory(instance))
+    if (link !== undefined) await this.#links.drop(link, instance)
   }
 }
 
@@ -369,14 +387,5 @@ async function* piecesOf(source: Source, options: LogOptions): AsyncGenerator<Bu
     source.position = position + bytes.length
     yield source.stamps === undefined ? bytes : source.stamps.stamp(piece)
     if (options.signal.aborted) return
-  }
-}
-
-function readLink(path: string): string | undefined {
-  try {
-    return readlinkSync(path)
-  } catch {
-    // Missing, or no link: it is made anew.
-    return undefined
   }
 }

@@ -5,7 +5,7 @@ import type { Hints } from './hints.ts'
 import type { Instance } from './instance.ts'
 import { type Observation, observe, runOf } from './observe.ts'
 import { type ProcessIdentity, readPidFile, readStat } from './proc-stat.ts'
-import { isLive, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
+import { isLive, isThere, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
 import type { Run } from './runtime.ts'
 import type { ExtraFile, RunFile, StateDir } from './state-dir.ts'
 
@@ -35,6 +35,21 @@ export class RunObserver {
     this.#options = options
   }
 
+  /**
+   * Looks where it is worth it: a supervised program whose process and shim answer to their pids is taken to be as it was seen
+   * last, for its end comes as a file event. Whether they are still the same processes is for `refresh` to say, in the relist.
+   */
+  async glance(entry: Instance): Promise<Run | undefined> {
+    const { run, main, shim, watcher, extra, file } = entry
+    const isSettledDown = run?.state === 'running' && run.supervised && watcher !== undefined && extra?.attempt !== file?.attempt
+    if (isSettledDown && main?.pid === run.pid && shim !== undefined && isThere(main.pid) && isThere(shim.pid)) return run
+    return this.refresh(entry)
+  }
+
+  publish(entry: Instance): void {
+    this.#options.hints.publish(entry.id)
+  }
+
   /** Looks now. Gives the newest run; undefined when none was asked for, or the one asked for has left no trace yet. */
   async refresh(entry: Instance): Promise<Run | undefined> {
     const { trees, bootId, hints, ended } = this.#options
@@ -59,8 +74,8 @@ export class RunObserver {
     const run = fresh?.state === 'exited' && before?.state === 'exited' ? { ...before, leftovers } : fresh
     entry.run = run
     entry.settled = seen.state === 'exited' && !leftovers
-    if (run?.state === 'exited' && before?.state !== 'exited') await ended(entry)
     if (before !== undefined && differs(before, run)) hints.publish(entry.id)
+    if (run?.state === 'exited' && before?.state !== 'exited') await ended(entry)
     return run
   }
 

@@ -1,14 +1,13 @@
 import type { Clock, Millis } from '../base/clock.ts'
-import { runTool, type SpawnChild } from './child.ts'
 import type { HostTools } from './host.ts'
 import type { Instance } from './instance.ts'
 import type { Launcher } from './launcher.ts'
 import { protectFromOom } from './proc-stat.ts'
 import { type ProcessTrees, signalProcess } from './process-tree.ts'
 import { StartError } from './runtime.ts'
+import type { Spares } from './spares.ts'
 import type { StateDir } from './state-dir.ts'
 
-const SPARE_FIFOS = 64
 const SHIM_TIMEOUT: Millis = 10_000
 const END_TIMEOUT: Millis = 2_000
 
@@ -17,7 +16,7 @@ export interface ShimKeeperOptions {
   readonly host: HostTools
   readonly trees: ProcessTrees
   readonly launcher: Launcher
-  readonly spawn: SpawnChild
+  readonly spares: Spares
   readonly clock: Clock
   readonly bootId: string
   readonly signal: AbortSignal
@@ -30,15 +29,22 @@ export interface ShimKeeperOptions {
 /** Sees to it that an Instance has one shim, and never two. Its methods are called for one Instance at a time. */
 export class ShimKeeper {
   readonly #options: ShimKeeperOptions
-  #spares: Promise<void> | undefined
 
   constructor(options: ShimKeeperOptions) {
     this.#options = options
   }
 
+  /** When it resolves the Instance has a directory, complete for this boot. */
+  async layOut(entry: Instance): Promise<void> {
+    const { dir, bootId, logPath, spares } = this.#options
+    if (entry.laidOut) return
+    if (!dir.isComplete(entry.id, bootId)) await dir.layOut(entry.id, { spare: await spares.takeRun(), logPath: logPath(entry) })
+    entry.laidOut = true
+  }
+
   /** When it resolves a shim reads the FIFO, in its cgroup. */
   async ensure(entry: Instance): Promise<void> {
-    const { dir, launcher, bootId, logPath, watch } = this.#options
+    const { dir, launcher, watch } = this.#options
     if (dir.hasShim(entry.id)) {
       // An earlier server may have been killed between asking for it and putting it into its group.
       const up = entry.shim === undefined ? dir.readShim(entry.id) : undefined
@@ -48,9 +54,7 @@ export class ShimKeeper {
       await this.#settle(entry, up.pid)
       return
     }
-    if (!dir.isComplete(entry.id, bootId)) {
-      dir.layOut(entry.id, { bootId, logPath: logPath(entry), fifo: await this.#takeSpare() })
-    }
+    await this.layOut(entry)
     watch(entry)
     for (let tries = 0; tries < 3; tries++) {
       const old = dir.readShim(entry.id)
@@ -87,25 +91,6 @@ export class ShimKeeper {
     const { trees, host } = this.#options
     await trees.enlist(entry.root, pid)
     if (host.protectsShims) await protectFromOom(pid)
-  }
-
-  async #takeSpare(): Promise<string> {
-    for (;;) {
-      const fifo = this.#options.dir.takeSpare()
-      if (fifo !== undefined) return fifo
-      this.#spares ??= this.#makeSpares().finally(() => {
-        this.#spares = undefined
-      })
-      await this.#spares
-    }
-  }
-
-  async #makeSpares(): Promise<void> {
-    const { dir, host, spawn } = this.#options
-    const paths = dir.sparePaths(SPARE_FIFOS)
-    const { code, stderr } = await runTool(spawn, host.tools.get('mkfifo') ?? 'mkfifo', ['-m', '600', '--', ...paths])
-    if (code !== 0) throw new StartError('HostFailure', `mkfifo: ${stderr}`)
-    dir.addSpares(paths)
   }
 
   #until<T>(entry: Instance, timeout: Millis, probe: () => T | undefined): Promise<T | undefined> {

@@ -1,22 +1,9 @@
-import { randomUUID } from 'node:crypto'
-import {
-  closeSync,
-  constants,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  symlinkSync,
-  writeFileSync,
-  writeSync,
-} from 'node:fs'
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import { rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ProcessStat, parseStat } from './proc-stat.ts'
 import type { InstanceId, LogConfig, RunId } from './runtime.ts'
-import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
+import { type ExitRecord, parseExitRecord, RUN_FORMAT } from './shim.ts'
 
 /** What the server wrote down of the newest attempt before it asked for it. No secrets. */
 export interface RunFile {
@@ -25,6 +12,7 @@ export interface RunFile {
   readonly startedAt: string
   readonly startedAtMonotonic: number
   readonly bootId: string
+  readonly namespace: string
   readonly name: string
   readonly logs: LogConfig
   readonly pidFile?: string
@@ -48,7 +36,6 @@ const INSTANCE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 /** The directories under `run/`, one for each Instance: formats, names and atomicity of what lies there. */
 export class StateDir {
   readonly root: string
-  readonly #spares: string[] = []
 
   constructor(dataDir: string) {
     if (/[\n\0]/.test(dataDir)) throw new Error('The data directory must have no newline in its name')
@@ -56,26 +43,12 @@ export class StateDir {
   }
 
   prepare(): void {
-    mkdirSync(join(this.root, '.spare'), { recursive: true, mode: 0o700 })
-    this.#spares.push(...readdirSync(this.#spareDir).map((name) => join(this.#spareDir, name)))
+    mkdirSync(this.root, { recursive: true, mode: 0o700 })
   }
 
-  get #spareDir(): string {
+  /** Where directories are made ahead. */
+  get spareDirectory(): string {
     return join(this.root, '.spare')
-  }
-
-  /** A FIFO that lies ready, to be laid out. Making one takes a process, so they are made in bulk. */
-  takeSpare(): string | undefined {
-    return this.#spares.pop()
-  }
-
-  /** Paths at which new FIFOs are wanted; hand them to `addSpares` once made. */
-  sparePaths(count: number): readonly string[] {
-    return Array.from({ length: count }, () => join(this.#spareDir, randomUUID()))
-  }
-
-  addSpares(paths: readonly string[]): void {
-    this.#spares.push(...paths)
   }
 
   directory(instance: InstanceId): string {
@@ -93,41 +66,28 @@ export class StateDir {
       .map((entry) => entry.name as InstanceId)
   }
 
-  exists(instance: InstanceId): boolean {
-    return statSync(this.directory(instance), { throwIfNoEntry: false }) !== undefined
-  }
-
-  /** Makes the directory without what a shim needs: enough for a note. */
-  createDirectory(instance: InstanceId): void {
-    mkdirSync(this.directory(instance), { recursive: true, mode: 0o700 })
-  }
-
   /** True when all that a shim needs is there, for this boot. */
   isComplete(instance: InstanceId, bootId: string): boolean {
-    return this.readText(instance, 'format') === RUN_FORMAT && this.readText(instance, 'boot') === bootId
+    return this.readText(instance, 'boot') === `${bootLine(bootId)}\n`
   }
 
-  /** Lays out what a shim needs. Only while no shim lives. */
-  layOut(instance: InstanceId, layout: { readonly bootId: string; readonly logPath: string; readonly fifo: string }): void {
-    const { bootId, logPath, fifo } = layout
-    this.createDirectory(instance)
-    renameSync(fifo, this.file(instance, 'ctl'))
-    const blank = Buffer.alloc(RECORD_SIZE, ' ')
-    for (const name of ['shim', 'pid', 'exit']) writeFileSync(this.file(instance, name), blank, { mode: 0o600 })
-    rmSync(this.file(instance, 'log'), { force: true })
-    symlinkSync(logPath, this.file(instance, 'log'))
-    writeFileSync(this.file(instance, 'boot'), bootId, { mode: 0o600 })
-    // Last: a directory with a format is a whole one.
-    this.writeFile(instance, 'format', RUN_FORMAT)
-  }
-
-  remove(instance: InstanceId): void {
-    rmSync(this.directory(instance), { recursive: true, force: true })
+  /** Makes the directory out of a spare one. Only while no shim lives. */
+  async layOut(instance: InstanceId, layout: { readonly spare: string; readonly logPath: string }): Promise<void> {
+    const { spare, logPath } = layout
+    await symlink(logPath, join(spare, 'log'))
+    try {
+      await rename(spare, this.directory(instance))
+    } catch (err) {
+      if (!(hasCode(err, 'ENOTEMPTY') || hasCode(err, 'EEXIST'))) throw err
+      // Of another boot. What was noted of the Instance stays. The boot comes last: with it the directory is a whole one.
+      for (const name of ['ctl', 'shim', 'pid', 'exit', 'log', 'boot']) await rename(join(spare, name), this.file(instance, name))
+      await rm(spare, { recursive: true })
+    }
   }
 
   /**
-   * Writes one line over what a file held, in one write: a kill leaves the old line or the new one. Many times cheaper than
-   * `writeFile`, since a rename over a file makes ext4 write it out at once.
+   * Writes one line over what a file held, in one write: a kill leaves the old line or the new one. Many times cheaper than a
+   * new file renamed over the old one, which ext4 writes out at once.
    */
   writeLine(instance: InstanceId, name: string, line: string): void {
     writeLineAt(this.file(instance, name), line)
@@ -136,13 +96,6 @@ export class StateDir {
   /** What `writeLine` wrote last; undefined when there is nothing, or what a power failure left is no line. */
   readLine<T>(instance: InstanceId, name: string): T | undefined {
     return readLineAt<T>(this.file(instance, name))
-  }
-
-  /** Writes a file anew, whole or not at all. */
-  writeFile(instance: InstanceId, name: string, content: string | Uint8Array): void {
-    const path = this.file(instance, name)
-    writeFileSync(`${path}.tmp`, content, { mode: 0o600 })
-    renameSync(`${path}.tmp`, path)
   }
 
   readText(instance: InstanceId, name: string): string | undefined {
@@ -201,6 +154,11 @@ export class StateDir {
   hasShim(instance: InstanceId): boolean {
     return this.command(instance, '')
   }
+}
+
+/** What `boot` holds: by it a directory of another boot, or for shims of another kind, is known. */
+export function bootLine(bootId: string): string {
+  return `${RUN_FORMAT} ${bootId}`
 }
 
 export function isMissing(err: unknown): boolean {

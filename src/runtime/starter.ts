@@ -1,0 +1,125 @@
+import type { Clock, Millis } from '../base/clock.ts'
+import { Gate } from './gate.ts'
+import { checkPermitted, type HostTools } from './host.ts'
+import type { Instance } from './instance.ts'
+import { launchText, quote } from './launch-chain.ts'
+import type { LaunchFiles } from './launch-files.ts'
+import type { LogStore } from './log-store.ts'
+import type { ProcessTrees } from './process-tree.ts'
+import { checkFiles } from './resolve-command.ts'
+import type { RunObserver } from './run-observer.ts'
+import { attemptOf, type Run, type RunConfig, StartError } from './runtime.ts'
+import type { ShimKeeper } from './shim-keeper.ts'
+import type { RunFile, StateDir } from './state-dir.ts'
+
+const START_TIMEOUT: Millis = 60_000
+/** First starts at once: more of them would only make each other, and all else here, late. */
+const MAX_FIRST_STARTS = 16
+
+export interface StarterOptions {
+  readonly dir: StateDir
+  readonly files: LaunchFiles
+  readonly host: HostTools
+  readonly logs: LogStore
+  readonly shims: ShimKeeper
+  readonly trees: ProcessTrees
+  readonly observer: RunObserver
+  readonly clock: Clock
+  readonly bootId: string
+  readonly signal: AbortSignal
+}
+
+/** Starts runs. Its methods are called for one Instance at a time. */
+export class Starter {
+  readonly #options: StarterOptions
+  readonly #firsts = new Gate(MAX_FIRST_STARTS)
+
+  constructor(options: StarterOptions) {
+    this.#options = options
+  }
+
+  async start(entry: Instance, config: RunConfig, attempt: number): Promise<Run> {
+    const before = await this.#options.observer.refresh(entry)
+    if (before?.id === config.id) return before
+    checkTurn(config, attempt, before)
+    const start = (): Promise<Run> => this.#start(entry, config, attempt)
+    return entry.shim === undefined ? this.#firsts.run(start) : start()
+  }
+
+  /** Sends `run N` and waits for the attempt to show. A shim that has had the command ignores it. */
+  async command(entry: Instance, file: RunFile): Promise<Run> {
+    const { dir, files, shims, trees, observer, clock, signal } = this.#options
+    const command = `run ${file.attempt}\n`
+    if (!dir.command(entry.id, command)) {
+      await shims.ensure(entry)
+      if (!dir.command(entry.id, command)) throw new StartError('HostFailure', `The shim of ${file.name} ended at once`)
+    }
+    const run = await entry.until({ clock, timeout: START_TIMEOUT, signal }, () => observer.refresh(entry))
+    if (run === undefined) throw new StartError('HostFailure', `The shim of ${file.name} takes no command`)
+    files.drop(entry, file.attempt)
+    const cpuBase = file.cpuBase === undefined ? trees.cpuSeconds(entry.root) : undefined
+    if (cpuBase !== undefined) {
+      // Not before the start: reading it takes the kernel a while.
+      const counted = { ...file, cpuBase }
+      dir.writeLine(entry.id, 'run.json', JSON.stringify(counted))
+      entry.file = counted
+    }
+    observer.publish(entry)
+    return run
+  }
+
+  async #start(entry: Instance, config: RunConfig, attempt: number): Promise<Run> {
+    const { dir, files, host, logs, shims, trees, clock, bootId } = this.#options
+    checkPermitted(config, host)
+    const program = await checkFiles(config)
+    const env = { ...config.env, PMK_RUN: config.id }
+    const prologue = config.logs.mergeStderr ? {} : { prologue: `exec 2>>${quote(logs.paths(entry.id).err)}` }
+    const secondInput = `<${quote(files.secondPath(entry, attempt))}`
+    const text = launchText({ ...config, env }, { host, program, secondInput, setsid: true, ...prologue })
+    const isFirst = entry.shim === undefined
+    try {
+      await logs.beginRun(config, attempt)
+      await shims.ensure(entry)
+    } catch (err) {
+      throw err instanceof StartError
+        ? err
+        : new StartError('HostFailure', `${config.name} can't be started: ${messageOf(err)}`, { cause: err })
+    }
+    trees.forget(entry.root)
+    // A group that was made just now has used no time worth counting.
+    const isCounted = isFirst && entry.file === undefined
+    const file: RunFile = {
+      id: config.id,
+      attempt,
+      startedAt: clock.now(),
+      startedAtMonotonic: clock.monotonic(),
+      bootId,
+      namespace: config.namespace,
+      name: config.name,
+      logs: config.logs,
+      ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
+      ...(isCounted ? { cpuBase: 0 } : {}),
+    }
+    // Where nobody waits for the next start of a program that has died, the file system may take its time.
+    if (isFirst) await files.prepare(entry, attempt, text)
+    else files.write(entry, attempt, text)
+    // From here on the run exists: a server that takes over sends the command again.
+    dir.writeLine(entry.id, 'run.json', JSON.stringify(file))
+    entry.file = file
+    entry.run = undefined
+    entry.main = undefined
+    entry.settled = false
+    return this.command(entry, file)
+  }
+}
+
+function checkTurn(config: RunConfig, attempt: number, before: Run | undefined): void {
+  if (before === undefined) return
+  if (attempt <= attemptOf(before.id)) throw new Error(`Run ${config.id} is older than ${before.id}`)
+  if (before.state === 'running') throw new Error(`${before.id} still lives: ${config.id} would be a second run of ${config.name}`)
+  if (before.leftovers && config.forking === undefined) throw new Error(`${before.id} left processes behind: end them before ${config.id}`)
+}
+
+function messageOf(err: unknown): string {
+  return err instanceof Error ? err.message : String(err)
+}
