@@ -1,7 +1,8 @@
-// Measures how soon a program runs again after its death, and what many Instances cost. Run: npx tsx hack/bench/runtime.ts
+// Measures how soon a program runs again after its death, and what many Instances cost. Run: npx tsx hack/bench/runtime.ts [cgroups|scan]
 import { mkdtempSync, readFileSync, rmSync, watch } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import nodeProcess from 'node:process'
 import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/log.ts'
@@ -10,17 +11,24 @@ import { type InstanceId, type ProcessRuntime, type RunConfig, runId } from '../
 
 const ROUNDS = 100
 const MANY = 500
+const LARGE = 1_000
 
 async function main(): Promise<void> {
+  const only = nodeProcess.argv[2]
   for (const cgroups of [true, false]) {
+    if (only !== undefined && only !== (cgroups ? 'cgroups' : 'scan')) continue
     const dataDir = mkdtempSync(join(tmpdir(), 'pmk-bench-'))
-    const runtime = createPosixRuntime({ dataDir, clock: systemClock, log: silentLogger, cgroups, logRetention: 0 })
+    const create = (): ProcessRuntime => createPosixRuntime({ dataDir, clock: systemClock, log: silentLogger, cgroups })
+    let runtime = create()
     await runtime.open()
     say(`${cgroups ? 'with' : 'without'} cgroups`)
     try {
       await restarts(runtime, join(dataDir, 'first'))
       await commands(runtime)
       await many(runtime)
+      await runtime.close()
+      runtime = create()
+      await timed(`${MANY} adopted`, () => runtime.open())
     } finally {
       await removeAll(runtime)
       await runtime.close()
@@ -114,15 +122,22 @@ async function many(runtime: ProcessRuntime): Promise<void> {
 }
 
 async function removeAll(runtime: ProcessRuntime): Promise<void> {
-  const records = await runtime.list()
-  await timed(`${records.length} killed by tree and removed`, () =>
+  const more = Array.from({ length: LARGE - MANY }, (_, index) => `more-${index}` as InstanceId)
+  await timed(`${more.length} with notes, as the agent starts them`, () =>
     Promise.all(
-      records.map(async ({ instance, run }) => {
-        if (run !== undefined) await runtime.killTree(run.id)
-        await runtime.remove(instance)
+      more.map(async (instance) => {
+        await runtime.saveNote(instance, JSON.stringify({ wanted: true, attempt: 1 }))
+        await runtime.start(config(instance, 1, ['sleep', '1000']))
+        await runtime.saveNote(instance, JSON.stringify({ wanted: true, attempt: 2 }))
       }),
     ),
   )
+  const records = await runtime.list()
+  const trees = async (): Promise<unknown> =>
+    Promise.all(records.map(async ({ run }) => (run === undefined ? undefined : runtime.killTree(run.id))))
+  await timed(`${records.length} killed by tree`, trees)
+  await timed(`${records.length} killed by tree once more`, trees)
+  await timed(`${records.length} removed`, () => Promise.all(records.map(({ instance }) => runtime.remove(instance))))
 }
 
 /** Milliseconds of processor time of this process. */
@@ -132,9 +147,15 @@ function cpu(): number {
 }
 
 async function timed(what: string, task: () => Promise<unknown>): Promise<void> {
-  const begin = performance.now()
+  const delay = monitorEventLoopDelay({ resolution: 5 })
+  delay.enable()
+  const [begin, before] = [performance.now(), cpu()]
   await task()
-  say(`  ${what}: ${Math.round(performance.now() - begin)} ms`)
+  const [took, spent] = [performance.now() - begin, cpu() - before]
+  // The monitor's own timer has to come round once more.
+  await new Promise((done) => setTimeout(done, 10))
+  delay.disable()
+  say(`  ${what}: ${Math.round(took)} ms, ${spent} ms of processor here, longest stall ${Math.round(delay.max / 1e6)} ms`)
 }
 
 function tell(what: string, times: readonly number[]): void {

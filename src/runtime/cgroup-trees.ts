@@ -1,12 +1,16 @@
 import { join } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
+import { nextTurn } from '../base/turn.ts'
 import type { Cgroup } from './cgroup.ts'
+import { Gate } from './gate.ts'
 import { quote } from './launch-chain.ts'
 import { type ProcessStat, readStat } from './proc-stat.ts'
-import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, RUN_GROUP, sendSignal, type TreeRoot } from './process-tree.ts'
+import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, RUN_GROUP, sendSignal, signalProcess, type TreeRoot } from './process-tree.ts'
 import type { InstanceId } from './runtime.ts'
 
 const FREEZE_TIMEOUT: Millis = 500
+/** Trees killed at once: each takes some calls, and others want their turn too. */
+const MAX_KILLS = 16
 /** Of the launcher: that it can be moved there shows that shims can be moved. */
 export const LAUNCHER_GROUP = '.launcher'
 
@@ -17,6 +21,7 @@ export class CgroupTrees implements ProcessTrees {
 
   /** For trees that an earlier server began without cgroups. */
   readonly #scanned: ProcessTrees
+  readonly #kills = new Gate(MAX_KILLS)
 
   constructor(options: { readonly base: Cgroup; readonly clock: Clock; readonly scanned: ProcessTrees }) {
     this.#base = options.base
@@ -37,10 +42,20 @@ export class CgroupTrees implements ProcessTrees {
 
   async remember(): Promise<void> {}
 
-  async kill(root: TreeRoot): Promise<void> {
+  kill(root: TreeRoot): Promise<void> {
+    return this.#kills.run(() => this.#killNow(root))
+  }
+
+  async #killNow(root: TreeRoot): Promise<void> {
     const group = this.groupOf(root)
     const end = this.#clock.monotonic() + KILL_TIMEOUT
     const left = (): number[] => group.pids().filter((pid) => pid !== root.shim?.pid)
+    // A lone process that has no time to fork needs no freezing. The first look of the loop tells whether it had.
+    const lone = left()
+    if (lone.length === 1 && root.leader !== undefined && lone[0] === root.leader.pid) {
+      signalProcess(root.leader, 9)
+      for (let wait = 1; left().length > 0 && wait <= 8; wait *= 2) await pause(this.#clock, wait)
+    } else await nextTurn()
     while (left().length > 0) {
       if (this.#clock.monotonic() > end) throw new Error(`${left().length} processes of ${root.marker} survive SIGKILL`)
       group.freeze(true)

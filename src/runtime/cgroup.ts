@@ -1,8 +1,12 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync, write, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import { hasCode, isMissing } from './state-dir.ts'
+
+const writeTo: (fd: number, text: string) => Promise<unknown> = promisify((fd: number, text: string, done: (err: Error | null) => void) =>
+  write(fd, text, done),
+)
 
 /** One directory of a cgroup2 hierarchy. Reads tell nothing of a group that is gone: it is empty. */
 export class Cgroup {
@@ -36,7 +40,12 @@ export class Cgroup {
 
   /** Moves a process here. It waits for the kernel, up to some 20 ms, hence asynchronous. */
   async add(pid: number): Promise<void> {
-    await writeFile(join(this.path, 'cgroup.procs'), String(pid))
+    const fd = openSync(join(this.path, 'cgroup.procs'), 'w')
+    try {
+      await writeTo(fd, String(pid))
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /** All processes in it and below. Zombies aren't listed by the kernel. */

@@ -19,6 +19,8 @@ export interface LaunchFilesOptions {
 /** The texts that shells read to become a program. They hold secrets, so they are deleted as soon as they have been read. */
 export class LaunchFiles {
   readonly #options: LaunchFilesOptions
+  /** Written by this server and not deleted yet. */
+  readonly #written = new Set<string>()
 
   constructor(options: LaunchFilesOptions) {
     this.#options = options
@@ -34,12 +36,14 @@ export class LaunchFiles {
     // Whole or not is no matter: nobody reads them before the run is noted, which comes after.
     writeFileSync(dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
     if (text.second !== undefined) writeFileSync(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
+    this.#note(entry, attempt, text)
   }
 
   /** The same without holding anybody up. */
   async prepare(entry: Instance, attempt: number, text: LaunchText): Promise<void> {
     await writeFile(this.#options.dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
     if (text.second !== undefined) await writeFile(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
+    this.#note(entry, attempt, text)
   }
 
   /** Deletes them once the process shows another command line than its shim's, or is gone. */
@@ -50,11 +54,20 @@ export class LaunchFiles {
       clock.schedule(wait, () => this.drop(entry, attempt, Math.min(wait * 2, LONGEST_WAIT)))
       return
     }
-    for (const kind of ['sh', 'env']) {
-      unlink(dir.file(entry.id, `${attempt}.${kind}`)).catch((err: unknown) => {
+    const paths = ['sh', 'env'].map((kind) => dir.file(entry.id, `${attempt}.${kind}`))
+    // Those of an earlier server are nowhere noted.
+    const isOurs = paths.some((path) => this.#written.has(path))
+    for (const path of paths) {
+      if (!this.#written.delete(path) && isOurs) continue
+      unlink(path).catch((err: unknown) => {
         if (!isMissing(err)) log.warn({ instance: entry.id, err }, 'Could not delete a launch file')
       })
     }
+  }
+
+  #note(entry: Instance, attempt: number, text: LaunchText): void {
+    this.#written.add(this.#options.dir.file(entry.id, `${attempt}.sh`))
+    if (text.second !== undefined) this.#written.add(this.secondPath(entry, attempt))
   }
 }
 

@@ -70,6 +70,8 @@ export class LogStore {
   readonly #openings = new Gate(MAX_OPENING)
   readonly #links: LogLinks
   readonly #retired: RetiredLogs
+  /** Instances with a directory that an earlier server made. */
+  readonly #found = new Set<InstanceId>()
   #mode: CutMode = 'truncate'
   #cancelSweep: (() => void) | undefined
   #sweeping: Promise<void> | undefined
@@ -105,6 +107,7 @@ export class LogStore {
       if (name.startsWith('.probe-')) rmSync(join(this.#root, name), { recursive: true, force: true })
       if (name.startsWith('.') || name === 'by-name') continue
       const instance = name as InstanceId
+      this.#found.add(instance)
       if (!known.has(instance) && !this.#retired.has(instance)) await this.#retired.add({ instance, epoch })
     }
     this.#mode = await probeCutMode(this.#root, this.#tools)
@@ -281,7 +284,9 @@ export class LogStore {
     const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log.child({ instance }) }
     const files = { out: new LogFile({ ...options, path: log }), err: new LogFile({ ...options, path: err }) }
     const owners = new Map<LogFile, number>()
-    const names = await this.#names(directory)
+    // After a first opening that failed half-way, the directory is there too.
+    const names = this.#found.has(instance) ? await this.#names(directory) : undefined
+    this.#found.add(instance)
     let marks: readonly RunMark[] = []
     if (names === undefined) {
       await rename(await this.#options.spares.takeLog(), directory)
@@ -369,6 +374,7 @@ export class LogStore {
 
   async #delete({ instance, link }: RetiredLog): Promise<void> {
     await this.#options.trash.discard(this.directory(instance))
+    this.#found.delete(instance)
     if (link !== undefined) await this.#links.drop(link, instance)
   }
 }

@@ -1,5 +1,5 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
-import { readFile, writeFile } from 'node:fs/promises'
+import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 
 /** What identifies a process within one boot: a pid comes back, a pid with this start time doesn't. */
 export interface ProcessIdentity {
@@ -87,11 +87,12 @@ export function commandLineOf(pid: number): string | undefined {
 }
 
 /** Makes the out-of-memory killer take this process late. Best effort: some containers don't let root do it. */
-export async function protectFromOom(pid: number): Promise<boolean> {
-  return writeFile(`/proc/${pid}/oom_score_adj`, '-900').then(
-    () => true,
-    () => false,
-  )
+export function protectFromOom(pid: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, '-900')
+  } catch {
+    // Not allowed, or gone.
+  }
 }
 
 /** The pid a pid file names; undefined when it names none (yet). */

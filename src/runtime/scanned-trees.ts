@@ -1,5 +1,6 @@
 import nodeProcess from 'node:process'
 import type { Clock } from '../base/clock.ts'
+import { nextTurn } from '../base/turn.ts'
 import { allPids, environmentOf, isAlive, type ProcessIdentity, type ProcessStat, readStat } from './proc-stat.ts'
 import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, signalProcess, type TreeRoot } from './process-tree.ts'
 import type { InstanceId } from './runtime.ts'
@@ -24,6 +25,9 @@ export class ScannedTrees implements ProcessTrees {
   /** Markers by process, read once: `pid` to start time and marker. */
   #markers = new Map<number, { readonly startTime: number; readonly marker: string }>()
   #scan: Promise<Snapshot> | undefined
+  readonly #doomed = new Set<TreeRoot>()
+  #nextRound: Promise<ReadonlyMap<TreeRoot, number>> | undefined
+  #rounds: Promise<unknown> = Promise.resolve()
 
   constructor(options: { readonly clock: Clock }) {
     this.#clock = options.clock
@@ -38,29 +42,56 @@ export class ScannedTrees implements ProcessTrees {
     const all = await this.#sharedScan()
     for (const root of roots) {
       this.#select(root, all)
-      await new Promise<void>((resolve) => setImmediate(resolve))
+      await nextTurn()
     }
   }
 
+  /** Trees that are to be killed at the same time are stopped together, so that they share the looks at the process table. */
   async kill(root: TreeRoot): Promise<void> {
     const end = this.#clock.monotonic() + KILL_TIMEOUT
     for (;;) {
-      // Stopped processes can't fork: stop until a look finds nobody new. All in one go, without yielding to anything.
-      const stopped = new Map<number, ProcessIdentity>()
-      for (let found = true, rounds = 0; found && rounds < 50; rounds++) {
-        found = false
-        for (const member of this.#select(root, this.#snapshot(scanNow()))) {
+      const stopped = await this.#killRound(root)
+      if (stopped === 0) return
+      if (this.#clock.monotonic() > end) throw new Error(`${stopped} processes of ${root.marker} survive SIGKILL`)
+    }
+  }
+
+  /** Gives how many members of this tree were found, and killed. */
+  #killRound(root: TreeRoot): Promise<number> {
+    this.#doomed.add(root)
+    // One round after the other. The next one is for all that come before it begins.
+    this.#nextRound ??= this.#rounds.then(() => this.#killDoomed())
+    const round = this.#nextRound
+    this.#rounds = round.catch(() => {
+      // Those who wait for this round have it.
+    })
+    return round.then((killed) => killed.get(root) ?? 0)
+  }
+
+  async #killDoomed(): Promise<ReadonlyMap<TreeRoot, number>> {
+    await nextTurn()
+    this.#nextRound = undefined
+    const roots = [...this.#doomed]
+    this.#doomed.clear()
+    const killed = new Map<TreeRoot, number>()
+    const stopped = new Map<number, ProcessIdentity>()
+    // Stopped processes can't fork: stop until a look finds nobody new. A large table is read with pauses in between.
+    for (let found = true, rounds = 0; found && rounds < 50; rounds++) {
+      found = false
+      const all = this.#snapshot(await scanInSlices())
+      for (const root of roots) {
+        for (const member of this.#select(root, all)) {
           if (stopped.has(member.pid)) continue
           found = true
           stopped.set(member.pid, member)
+          killed.set(root, (killed.get(root) ?? 0) + 1)
           signalProcess(member, 19)
         }
       }
-      if (stopped.size === 0) return
-      for (const member of stopped.values()) signalProcess(member, 9)
-      if (this.#clock.monotonic() > end) throw new Error(`${stopped.size} processes of ${root.marker} survive SIGKILL`)
-      for (let wait = 1; [...stopped.values()].some(isAlive) && wait <= 64; wait *= 2) await pause(this.#clock, wait)
     }
+    for (const member of stopped.values()) signalProcess(member, 9)
+    for (let wait = 1; [...stopped.values()].some(isAlive) && wait <= 64; wait *= 2) await pause(this.#clock, wait)
+    return killed
   }
 
   async enlist(): Promise<void> {}
@@ -144,7 +175,7 @@ export class ScannedTrees implements ProcessTrees {
 
   /** Callers that come while a scan hasn't begun share it. */
   #sharedScan(): Promise<Snapshot> {
-    this.#scan ??= new Promise<void>((resolve) => setImmediate(resolve)).then(async () => {
+    this.#scan ??= nextTurn().then(async () => {
       this.#scan = undefined
       return this.#snapshot(await scanInSlices())
     })
@@ -160,13 +191,9 @@ async function scanInSlices(): Promise<readonly ProcessStat[]> {
   for (const [index, pid] of allPids().entries()) {
     const stat = readStat(pid)
     if (stat !== undefined) stats.push(stat)
-    if (index % SLICE === SLICE - 1) await new Promise<void>((resolve) => setImmediate(resolve))
+    if (index % SLICE === SLICE - 1) await nextTurn()
   }
   return stats
-}
-
-function scanNow(): readonly ProcessStat[] {
-  return allPids().flatMap((pid) => readStat(pid) ?? [])
 }
 
 function groupBy<K>(stats: readonly ProcessStat[], keyOf: (stat: ProcessStat) => K): ReadonlyMap<K, readonly ProcessStat[]> {

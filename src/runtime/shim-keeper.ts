@@ -90,7 +90,7 @@ export class ShimKeeper {
   async #settle(entry: Instance, pid: number): Promise<void> {
     const { trees, host } = this.#options
     await trees.enlist(entry.root, pid)
-    if (host.protectsShims) await protectFromOom(pid)
+    if (host.protectsShims) protectFromOom(pid)
   }
 
   #until<T>(entry: Instance, timeout: Millis, probe: () => T | undefined): Promise<T | undefined> {

@@ -22,7 +22,7 @@ for name in $names; do fifos="$fifos $name/ctl"; done
 "$mkfifo" -- $fifos || exit
 for name in $names; do
   for file in shim pid exit; do printf '%${RECORD_SIZE}s' '' >"$name/$file" || exit; done
-  : >"$name/run.json" && : >"$name/note" && echo "$boot" >"$name/boot" || exit
+  : >"$name/run.json" && : >"$name/note" && : >"$name/1.sh" && echo "$boot" >"$name/boot" || exit
 done
 cd -- "$logs" && "$mkdir" -- $names || exit
 for name in $names; do : >"$name/log" || exit; done

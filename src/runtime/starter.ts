@@ -1,4 +1,5 @@
 import type { Clock, Millis } from '../base/clock.ts'
+import { nextTurn } from '../base/turn.ts'
 import { Gate } from './gate.ts'
 import { checkPermitted, type HostTools } from './host.ts'
 import type { Instance } from './instance.ts'
@@ -13,8 +14,10 @@ import type { ShimKeeper } from './shim-keeper.ts'
 import type { RunFile, StateDir } from './state-dir.ts'
 
 const START_TIMEOUT: Millis = 60_000
-/** First starts at once: more of them would only make each other, and all else here, late. */
-const MAX_FIRST_STARTS = 16
+/** Starts at once when they are many: more of them would only make each other, and all else here, late. */
+const CROWD = 16
+/** So many restarts go straight on: the file system is as fast as it is, and nothing is faster than not to wait for it elsewhere. */
+const FEW = 4
 
 export interface StarterOptions {
   readonly dir: StateDir
@@ -32,7 +35,8 @@ export interface StarterOptions {
 /** Starts runs. Its methods are called for one Instance at a time. */
 export class Starter {
   readonly #options: StarterOptions
-  readonly #firsts = new Gate(MAX_FIRST_STARTS)
+  readonly #crowd = new Gate(CROWD)
+  #starting = 0
 
   constructor(options: StarterOptions) {
     this.#options = options
@@ -42,8 +46,16 @@ export class Starter {
     const before = await this.#options.observer.refresh(entry)
     if (before?.id === config.id) return before
     checkTurn(config, attempt, before)
-    const start = (): Promise<Run> => this.#start(entry, config, attempt)
-    return entry.shim === undefined ? this.#firsts.run(start) : start()
+    this.#starting += 1
+    try {
+      if (entry.shim !== undefined && this.#starting <= FEW) return await this.#start(entry, config, attempt, { patient: false })
+      return await this.#crowd.run(async () => {
+        await nextTurn()
+        return this.#start(entry, config, attempt, { patient: true })
+      })
+    } finally {
+      this.#starting -= 1
+    }
   }
 
   /** Sends `run N` and waits for the attempt to show. A shim that has had the command ignores it. */
@@ -68,7 +80,7 @@ export class Starter {
     return run
   }
 
-  async #start(entry: Instance, config: RunConfig, attempt: number): Promise<Run> {
+  async #start(entry: Instance, config: RunConfig, attempt: number, { patient }: { readonly patient: boolean }): Promise<Run> {
     const { dir, files, host, logs, shims, trees, clock, bootId } = this.#options
     checkPermitted(config, host)
     const program = await checkFiles(config)
@@ -100,8 +112,8 @@ export class Starter {
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
       ...(isCounted ? { cpuBase: 0 } : {}),
     }
-    // Where nobody waits for the next start of a program that has died, the file system may take its time.
-    if (isFirst) await files.prepare(entry, attempt, text)
+    // The first one lies ready in the directory; for others the file system may take its time when many are under way.
+    if (patient && !(isFirst && attempt === 1)) await files.prepare(entry, attempt, text)
     else files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
     dir.writeLine(entry.id, 'run.json', JSON.stringify(file))
