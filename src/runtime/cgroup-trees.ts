@@ -73,7 +73,7 @@ export class CgroupTrees implements ProcessTrees {
 
   async enlist(root: TreeRoot, pid: number): Promise<void> {
     const group = this.groupOf(root)
-    group.create()
+    await group.createSoon()
     await group.add(pid)
   }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync, write, writeFileSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { hasCode, isMissing } from './state-dir.ts'
@@ -32,6 +33,11 @@ export class Cgroup {
 
   create(): void {
     mkdirSync(this.path, { recursive: true, mode: 0o755 })
+  }
+
+  /** The same beside all else: the kernel takes half a millisecond for each. */
+  async createSoon(): Promise<void> {
+    await mkdir(this.path, { recursive: true, mode: 0o755 })
   }
 
   exists(): boolean {

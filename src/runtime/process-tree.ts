@@ -62,17 +62,6 @@ export function sendSignal(target: number, signal: number): boolean {
   }
 }
 
-/** True while some process has this pid. A hundred times cheaper than `readStat`, and says nothing of which one. */
-export function isThere(pid: number): boolean {
-  try {
-    return sendSignal(pid, 0)
-  } catch (err) {
-    // A program that changed its user.
-    if (hasCode(err, 'EPERM')) return true
-    throw err
-  }
-}
-
 export function isLive(stat: ProcessStat): boolean {
   return stat.state !== 'Z' && stat.state !== 'X'
 }

@@ -4,8 +4,8 @@ import type { Logger } from '../base/log.ts'
 import type { Hints } from './hints.ts'
 import type { Instance } from './instance.ts'
 import { type Observation, observe, runOf } from './observe.ts'
-import { type ProcessIdentity, readPidFile, readStat } from './proc-stat.ts'
-import { isLive, isThere, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
+import { isAlive, type ProcessIdentity, readPidFile, readStat } from './proc-stat.ts'
+import { isLive, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
 import type { Run } from './runtime.ts'
 import type { ExtraFile, RunFile, StateDir } from './state-dir.ts'
 
@@ -36,13 +36,13 @@ export class RunObserver {
   }
 
   /**
-   * Looks where it is worth it: a supervised program whose process and shim answer to their pids is taken to be as it was seen
-   * last, for its end comes as a file event. Whether they are still the same processes is for `refresh` to say, in the relist.
+   * Looks where it is worth it: a supervised program is as it was seen last while its process and its shim are alive, the same
+   * ones. No file of the directory is opened for that.
    */
   async glance(entry: Instance): Promise<Run | undefined> {
     const { run, main, shim, watcher, extra, file } = entry
     const isSettledDown = run?.state === 'running' && run.supervised && watcher !== undefined && extra?.attempt !== file?.attempt
-    if (isSettledDown && main?.pid === run.pid && shim !== undefined && isThere(main.pid) && isThere(shim.pid)) return run
+    if (isSettledDown && main?.pid === run.pid && shim !== undefined && isAlive(main) && isAlive(shim)) return run
     return this.refresh(entry)
   }
 

@@ -6,9 +6,11 @@ import type { HostTools } from './host.ts'
 import { StartError } from './runtime.ts'
 import { RECORD_SIZE } from './shim.ts'
 
-const BATCH = 64
+const BATCH = 32
 /** With fewer left, more are made. */
 const LOW = 32
+/** Batches made at once. */
+const MAKERS = 2
 
 /**
  * What the process that makes spares reads: names without blanks in $names. Builtins but for two commands, so that a batch
@@ -21,8 +23,9 @@ fifos=
 for name in $names; do fifos="$fifos $name/ctl"; done
 "$mkfifo" -- $fifos || exit
 for name in $names; do
-  for file in shim pid exit; do printf '%${RECORD_SIZE}s' '' >"$name/$file" || exit; done
-  : >"$name/run.json" && : >"$name/note" && : >"$name/1.sh" && echo "$boot" >"$name/boot" || exit
+  printf '%${RECORD_SIZE}s\\n%s\\n' '' "$boot" >"$name/shim" || exit
+  for file in pid exit; do printf '%${RECORD_SIZE}s' '' >"$name/$file" || exit; done
+  for file in run.json note 1.sh; do : >"$name/$file" || exit; done
 done
 cd -- "$logs" && "$mkdir" -- $names || exit
 for name in $names; do : >"$name/log" || exit; done
@@ -31,7 +34,7 @@ for name in $names; do : >"$name/log" || exit; done
 export interface SparesOptions {
   readonly runDirectory: string
   readonly logDirectory: string
-  /** The line of `boot` in each. */
+  /** The line behind the shim's record in each. */
   readonly boot: string
   readonly host: HostTools
   readonly spawn: SpawnChild
@@ -46,7 +49,7 @@ export class Spares {
   readonly #options: SparesOptions
   readonly #run: string[] = []
   readonly #logs: string[] = []
-  #making: Promise<void> | undefined
+  readonly #making = new Set<Promise<void>>()
   #closed = false
 
   constructor(options: SparesOptions) {
@@ -71,9 +74,8 @@ export class Spares {
 
   async close(): Promise<void> {
     this.#closed = true
-    await this.#making?.catch(() => {
-      // Whoever waited for it has the failure.
-    })
+    // Whoever waited for one of them has its failure.
+    await Promise.allSettled(this.#making)
   }
 
   async #take(pool: string[]): Promise<string> {
@@ -85,11 +87,13 @@ export class Spares {
     }
   }
 
+  /** Resolves when one more batch is there. */
   #make(): Promise<void> {
-    this.#making ??= this.#makeNow().finally(() => {
-      this.#making = undefined
-    })
-    return this.#making
+    if (this.#making.size < MAKERS) {
+      const making = this.#makeNow().finally(() => this.#making.delete(making))
+      this.#making.add(making)
+    }
+    return Promise.race(this.#making)
   }
 
   async #makeNow(): Promise<void> {

@@ -3,7 +3,7 @@ import { rename, rm, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type ProcessStat, parseStat } from './proc-stat.ts'
 import type { InstanceId, LogConfig, RunId } from './runtime.ts'
-import { type ExitRecord, parseExitRecord, RUN_FORMAT } from './shim.ts'
+import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
 
 /** What the server wrote down of the newest attempt before it asked for it. No secrets. */
 export interface RunFile {
@@ -68,7 +68,7 @@ export class StateDir {
 
   /** True when all that a shim needs is there, for this boot. */
   isComplete(instance: InstanceId, bootId: string): boolean {
-    return this.readText(instance, 'boot') === `${bootLine(bootId)}\n`
+    return this.readText(instance, 'shim')?.slice(RECORD_SIZE) === `\n${bootLine(bootId)}\n`
   }
 
   /** Makes the directory out of a spare one. Only while no shim lives. */
@@ -79,8 +79,8 @@ export class StateDir {
       await rename(spare, this.directory(instance))
     } catch (err) {
       if (!(hasCode(err, 'ENOTEMPTY') || hasCode(err, 'EEXIST'))) throw err
-      // Of another boot. What was noted of the Instance stays. The boot comes last: with it the directory is a whole one.
-      for (const name of ['ctl', 'shim', 'pid', 'exit', 'log', 'boot']) await rename(join(spare, name), this.file(instance, name))
+      // Of another boot. What was noted of the Instance stays. With the shim's record comes the boot: it is the last.
+      for (const name of ['ctl', 'pid', 'exit', 'log', 'shim']) await rename(join(spare, name), this.file(instance, name))
       await rm(spare, { recursive: true })
     }
   }
@@ -156,7 +156,7 @@ export class StateDir {
   }
 }
 
-/** What `boot` holds: by it a directory of another boot, or for shims of another kind, is known. */
+/** What stands behind the shim's record: by it a directory of another boot, or for shims of another kind, is known. */
 export function bootLine(bootId: string): string {
   return `${RUN_FORMAT} ${bootId}`
 }
