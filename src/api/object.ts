@@ -29,9 +29,3 @@ export function keyOf(object: { readonly metadata: { readonly name: string; read
 export function objectKey(namespace: string | undefined, name: string): ObjectKey {
   return (namespace === undefined ? name : `${namespace}/${name}`) as ObjectKey
 }
-
-/** The two halves of a key. */
-export function splitKey(key: ObjectKey): { readonly name: string; readonly namespace?: string } {
-  const slash = key.indexOf('/')
-  return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) }
-}

@@ -86,7 +86,6 @@ export interface ResourceDefinition {
 export const definitions: readonly ResourceDefinition[] = Object.values(schemas).map((schema) => define(schema as JsonSchema))
 
 const byKind = new Map(definitions.map((definition) => [definition.kind as string, definition]))
-const byPath = new Map(definitions.map((definition) => [`${definition.apiVersion}/${definition.plural}`, definition]))
 
 export function definitionOf(kind: Kind): ResourceDefinition {
   const definition = byKind.get(kind)
@@ -98,11 +97,6 @@ export function definitionOf(kind: Kind): ResourceDefinition {
 export function findDefinition(apiVersion: string, kind: string): ResourceDefinition | undefined {
   const definition = byKind.get(kind)
   return definition?.apiVersion === apiVersion ? definition : undefined
-}
-
-/** Undefined for a path that isn't served. */
-export function definitionAt(group: string, version: string, plural: string): ResourceDefinition | undefined {
-  return byPath.get(`${group === '' ? version : `${group}/${version}`}/${plural}`)
 }
 
 /** Finds a kind as people name it: kind, plural, singular or short name, any case, with or without `.group`. */

@@ -13,7 +13,6 @@ export type Renderable = 'table' | 'metadata' | 'metadata-list' | 'yaml'
 export const RESOURCE: ReadonlySet<Renderable> = new Set(['table', 'metadata', 'yaml'])
 export const RESOURCE_LIST: ReadonlySet<Renderable> = new Set(['table', 'metadata-list', 'yaml'])
 export const RESOURCE_WATCH: ReadonlySet<Renderable> = new Set(['table', 'metadata'])
-export const PLAIN: ReadonlySet<Renderable> = new Set(['yaml'])
 
 interface Clause {
   readonly type: string
