@@ -57,17 +57,17 @@ export class Interrupted extends Error {
 
 async function runVerb(verb: Verb, argv: readonly string[], { io, clock, signal }: CliOptions): Promise<number> {
   const { args, rest, values, given } = parseFlags(argv, { ...globalFlags, ...verb.flags })
-  if (values['help'] === true) {
+  if (values.help === true) {
     const { verbHelp } = await import('./help.ts')
     io.write(await verbHelp(verb, globalFlags, io.columns))
     return 0
   }
-  const namespace = values['namespace'] as string | undefined
+  const namespace = values.namespace as string | undefined
   if (namespace === '') throw new CliError('--namespace needs a name', { usage: true })
   const dataDir = values['data-dir'] as string | undefined
-  const server = values['server'] as string | undefined
+  const server = values.server as string | undefined
   const location = { ...(dataDir !== undefined && { dataDir }), ...(server !== undefined && { server }) }
-  const verbosity = values['v'] as number
+  const verbosity = values.v as number
   const connection = connectOnce({ location, io, clock, signal, verbosity })
   const ctx = {
     io,
@@ -136,7 +136,7 @@ async function runWithoutVerb(argv: readonly string[], { io }: CliOptions): Prom
       return 0
     }
     const { values } = parseFlags(argv, globalFlags)
-    const asked = values['help'] === true || at !== undefined
+    const asked = values.help === true || at !== undefined
     const help = generalHelp(globalFlags)
     if (asked) io.write(help)
     else io.warn(help)

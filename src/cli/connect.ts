@@ -42,12 +42,12 @@ export interface FoundAddress {
 
 /** The server's directory: --data-dir, else $PMK_HOME, else the usual place of this user. */
 export function dataDirOf(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' | 'userId'>): string {
-  const home = io.env['PMK_HOME']
+  const home = io.env.PMK_HOME
   if (location.dataDir !== undefined) return resolve(io.cwd, location.dataDir)
   if (home !== undefined && home !== '') return resolve(io.cwd, home)
   if (io.userId === 0) return '/var/lib/pmk'
-  const state = io.env['XDG_STATE_HOME']
-  return join(state?.startsWith('/') ? state : join(io.env['HOME'] ?? homedir(), '.local', 'state'), 'pmk')
+  const state = io.env.XDG_STATE_HOME
+  return join(state?.startsWith('/') ? state : join(io.env.HOME ?? homedir(), '.local', 'state'), 'pmk')
 }
 
 /** Decides on one place and never on another: a named place without a server must not lead to somebody else's. */
@@ -59,7 +59,7 @@ export function findAddress(location: ServerLocation, io: Pick<Io, 'env' | 'cwd'
   }
   const target = { socketPath: join(dataDirOf(location, io), 'pmk.sock') }
   if (location.dataDir !== undefined) return { target, namedBy: '--data-dir' }
-  return io.env['PMK_HOME'] ? { target, namedBy: '$PMK_HOME' } : { target }
+  return io.env.PMK_HOME ? { target, namedBy: '$PMK_HOME' } : { target }
 }
 
 /** One connection, opened when it is first asked for. */
@@ -102,7 +102,7 @@ async function open({ location, io, clock, signal, verbosity }: ConnectOptions, 
 async function askVersion(client: HttpClient, signal: AbortSignal): Promise<VersionInfo> {
   const response = await client.request({ method: 'GET', path: '/version', signal })
   const answer: unknown = await response.json()
-  const gitVersion = isJsonObject(answer) ? answer['gitVersion'] : undefined
+  const gitVersion = isJsonObject(answer) ? answer.gitVersion : undefined
   // An answer of another shape is another server's.
   return typeof gitVersion === 'string' ? { ...(answer as VersionInfo), gitVersion } : { gitVersion: '' }
 }

@@ -111,7 +111,7 @@ async function describe(ctx: Context, client: HttpClient, object: ApiObject, sho
   if (object.kind === 'Process') parts.push(describeProcess(object as Process), await instancesOf(ctx, client, object))
   else if (object.kind === 'Instance') parts.push(describeInstance(object as Instance, now))
   else parts.push(describeOther(object))
-  const conditions = status['conditions']
+  const conditions = status.conditions
   if (Array.isArray(conditions)) parts.push(conditionTable(conditions as readonly Condition[], now))
   if (showEvents) parts.push(await eventsOf(ctx, client, object, now))
   return parts.filter((part) => part !== '').join('')

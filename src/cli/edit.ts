@@ -84,7 +84,7 @@ async function editOne(ctx: Context, { definition, ref }: Target, { resource, fi
         continue
       }
       const value = mergePatchBetween(editable(round.base), edited)
-      const version = { metadata: { ...(value['metadata'] as object | undefined), resourceVersion: current.metadata.resourceVersion } }
+      const version = { metadata: { ...(value.metadata as object | undefined), resourceVersion: current.metadata.resourceVersion } }
       if (Object.keys(value).length > 0) {
         await resource.patch(
           ref,
@@ -144,9 +144,9 @@ function editable(object: ApiObject): JsonObject {
 
 function parseEdited(text: string, base: ApiObject): JsonObject {
   const value = decode(text)
-  if (!isJsonObject(value) || !isJsonObject(value['metadata'])) throw new CliError('the text is no object any more')
-  const same = value['apiVersion'] === base.apiVersion && value['kind'] === base.kind && value['metadata']['name'] === base.metadata.name
-  if (!same || value['metadata']['namespace'] !== base.metadata.namespace || findDefinition(base.apiVersion, base.kind) === undefined) {
+  if (!isJsonObject(value) || !isJsonObject(value.metadata)) throw new CliError('the text is no object any more')
+  const same = value.apiVersion === base.apiVersion && value.kind === base.kind && value.metadata.name === base.metadata.name
+  if (!same || value.metadata.namespace !== base.metadata.namespace || findDefinition(base.apiVersion, base.kind) === undefined) {
     throw new CliError('apiVersion, kind, metadata.name and metadata.namespace cannot be changed')
   }
   return value

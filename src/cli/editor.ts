@@ -14,7 +14,7 @@ export interface EditedFile {
 }
 
 export async function openEditedFile(io: Pick<Io, 'env'>, name: string): Promise<EditedFile> {
-  const editor = io.env['PMK_EDITOR'] || io.env['KUBE_EDITOR'] || io.env['VISUAL'] || io.env['EDITOR'] || 'vi'
+  const editor = io.env.PMK_EDITOR || io.env.KUBE_EDITOR || io.env.VISUAL || io.env.EDITOR || 'vi'
   const dir = await mkdtemp(join(tmpdir(), 'pmk-edit-'))
   const path = join(dir, `${name}.yaml`)
   return {

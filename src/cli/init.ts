@@ -66,15 +66,15 @@ function locate(command: string, dir: string, io: Io): string {
   if (command.includes('/')) return resolve(dir, command)
   const searchPath = searchPathOf()
   if (searchPath.some((place) => isProgram(join(place, command)))) return command
-  const found = (io.env['PATH'] ?? '').split(':').find((place) => isAbsolute(place) && isProgram(join(place, command)))
+  const found = (io.env.PATH ?? '').split(':').find((place) => isAbsolute(place) && isProgram(join(place, command)))
   if (found !== undefined) return join(found, command)
   io.warn(`Warning: ${command} was not found, neither in ${searchPath.join(', ')} nor in your PATH\n`)
   return command
 }
 
 function searchPathOf(): readonly string[] {
-  const spec: JsonSchema | undefined = definitionOf('Process').schema.properties?.['spec']
-  return (spec?.properties?.['searchPath']?.default as readonly string[] | undefined) ?? []
+  const spec: JsonSchema | undefined = definitionOf('Process').schema.properties?.spec
+  return (spec?.properties?.searchPath?.default as readonly string[] | undefined) ?? []
 }
 
 function isProgram(path: string): boolean {

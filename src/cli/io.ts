@@ -33,7 +33,7 @@ export function systemIo(): Io {
       return nodeProcess.stdin.isTTY === true
     },
     outputIsTerminal,
-    colour: outputIsTerminal && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
+    colour: outputIsTerminal && !env.NO_COLOR && env.TERM !== 'dumb',
     columns: outputIsTerminal ? stdout.columns : undefined,
   }
 }

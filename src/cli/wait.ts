@@ -102,13 +102,13 @@ function parseGoal(text: string): Goal {
 function conditionMet(type: string, value: string): (object: ApiObject) => boolean {
   return (object) => {
     const status = (object as ApiObject & { readonly status?: unknown }).status
-    if (!isJsonObject(status) || !Array.isArray(status['conditions'])) return false
-    return status['conditions'].some((condition: unknown) => {
+    if (!isJsonObject(status) || !Array.isArray(status.conditions)) return false
+    return status.conditions.some((condition: unknown) => {
       if (!isJsonObject(condition)) return false
-      if (String(condition['type']).toLowerCase() !== type.toLowerCase()) return false
-      const observed = condition['observedGeneration'] ?? status['observedGeneration']
+      if (String(condition.type).toLowerCase() !== type.toLowerCase()) return false
+      const observed = condition.observedGeneration ?? status.observedGeneration
       if (typeof observed === 'number' && observed < object.metadata.generation) return false
-      return String(condition['status']).toLowerCase() === value.toLowerCase()
+      return String(condition.status).toLowerCase() === value.toLowerCase()
     })
   }
 }

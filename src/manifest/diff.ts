@@ -103,10 +103,10 @@ function isWanted({ spec }: Process): boolean {
 function refersTo(spec: object, kind: string, name: string): boolean {
   const [whole, key] = kind === 'Secret' ? ['secretRef', 'secretKeyRef'] : ['configMapRef', 'configMapKeyRef']
   const { env, envFrom } = spec as { readonly env?: unknown; readonly envFrom?: unknown }
-  const names = (value: unknown): boolean => isJsonObject(value) && value['name'] === name
+  const names = (value: unknown): boolean => isJsonObject(value) && value.name === name
   const items = (list: unknown): readonly unknown[] => (Array.isArray(list) ? list : [])
   return (
     items(envFrom).some((source) => isJsonObject(source) && names(source[whole])) ||
-    items(env).some((variable) => isJsonObject(variable) && isJsonObject(variable['valueFrom']) && names(variable['valueFrom'][key]))
+    items(env).some((variable) => isJsonObject(variable) && isJsonObject(variable.valueFrom) && names(variable.valueFrom[key]))
   )
 }

@@ -70,7 +70,7 @@ function readObject(reading: Reading, value: unknown, path: FieldPath): undefine
   manifests.push({
     definition,
     name: object.metadata.name,
-    namespace: object.metadata['namespace'] as string | undefined,
+    namespace: object.metadata.namespace as string | undefined,
     object,
     origin: { file, line: lineAt([]), lineOf: (field) => lineAt(resolveField(object, field)) },
   })

@@ -350,7 +350,7 @@ test('edit leaves what somebody else changed meanwhile, and asks before it overw
     return join(dir, name)
   }
   const apart = await write('apart.sh', `${other('\\"nice\\":5')}\nsed -i "s/replicas: 1/replicas: 2/" "$1"`)
-  await ok('edit ps web', { env: { EDITOR: apart, PATH: process.env['PATH'] ?? '' } })
+  await ok('edit ps web', { env: { EDITOR: apart, PATH: process.env.PATH ?? '' } })
   const { spec } = await server.client.for('Process').get({ name: 'web' })
   assert.deepEqual([spec.nice, spec.replicas], [5, 2])
 

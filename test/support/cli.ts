@@ -54,7 +54,7 @@ export function spawnPmk(
   options: { readonly home?: string; readonly env?: Readonly<Record<string, string>> } = {},
 ): ReturnType<typeof spawn> {
   const env = {
-    PATH: process.env['PATH'],
+    PATH: process.env.PATH,
     HOME: '/nonexistent',
     ...options.env,
     ...(options.home !== undefined && { PMK_HOME: options.home }),

@@ -34,7 +34,7 @@ export class Server {
   readonly #main: readonly string[]
   #child: ChildProcess | undefined
 
-  constructor({ source = process.env['PMK_TEST_SOURCE'] === '1' }: ServerOptions = {}) {
+  constructor({ source = process.env.PMK_TEST_SOURCE === '1' }: ServerOptions = {}) {
     this.#main = source ? SOURCE : BUILT
     this.dataDir = mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
     this.client = createHttpClient({ socketPath: join(this.dataDir, 'pmk.sock') }, { fieldManager: 'pmk-test' })
