@@ -60,6 +60,7 @@ export async function printObjects(
 ): Promise<void> {
   const shown = options.showManagedFields ? objects : objects.map(withoutManagedFields)
   const whole = options.list ? { apiVersion: 'v1', items: shown, kind: 'List', metadata: { resourceVersion: '' } } : shown[0]
+  // biome-ignore lint/nursery/useExhaustiveSwitchCases: it doesn't see that Exclude took the other case away; the compiler does
   switch (format.type) {
     case 'json':
     case 'yaml': {

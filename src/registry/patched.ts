@@ -8,6 +8,7 @@ export type OrdinaryPatch = Exclude<Patch, { readonly type: 'apply' }> | { reado
 
 /** What a patch makes of `target`, which isn't altered. Throws ApiError. */
 export function patched(definition: ResourceDefinition, target: unknown, patch: OrdinaryPatch): unknown {
+  // biome-ignore lint/nursery/useExhaustiveSwitchCases: it doesn't see that Exclude took the other case away; the compiler does
   switch (patch.type) {
     case 'json':
       return applyJsonPatch(target, patch.operations)
