@@ -1,9 +1,11 @@
+import nodeProcess from 'node:process'
 import { createAgent } from '../agent/agent.ts'
 import { apiError } from '../api/status.ts'
 import { createApiServer } from '../apiserver/server.ts'
 import { aborted, isAbort } from '../base/abort.ts'
 import { systemClock } from '../base/clock.ts'
 import { createLogger, type Logger } from '../base/log.ts'
+import { readableLine } from '../base/log-line.ts'
 import { version } from '../base/version.ts'
 import { createControllers } from '../controllers/control-plane.ts'
 import { createLocalClient } from '../registry/local-client.ts'
@@ -29,7 +31,10 @@ export interface StopRequest {
 export async function runServer(options: ServerOptions, signal: AbortSignal, giveUpDrain: AbortSignal): Promise<void> {
   const dir = dataDirAt(options.dataDir)
   prepareDataDir(dir)
-  const log = createLogger({ level: options.logLevel })
+  const log = createLogger({
+    level: options.logLevel,
+    ...(options.readableLog ? { write: (line: string) => void nodeProcess.stderr.write(readableLine(line)) } : {}),
+  })
   for (const warning of warnings()) log.warn({}, warning)
 
   // The store's own lock is what keeps a second server off the directory: nothing else is touched before it is held.

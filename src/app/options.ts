@@ -5,6 +5,8 @@ export interface ServerOptions {
   readonly dataDir: string
   readonly nodeName: string
   readonly logLevel: LogLevel
+  /** For people at a terminal, instead of JSON. */
+  readonly readableLog: boolean
   /** What becomes of the processes when the server ends: they go on, or are stopped first, in order. */
   readonly onExit: 'keep' | 'stop'
 }

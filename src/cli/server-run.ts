@@ -45,7 +45,8 @@ export const verb: Verb = defineVerb({
     nodeProcess.on('SIGHUP', () => {})
     const { runServer } = await import('../app/all-in-one.ts')
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
-    await runServer({ dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, onExit }, stop.signal, giveUpDrain.signal)
+    const readableLog = nodeProcess.stderr.isTTY === true
+    await runServer({ dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit }, stop.signal, giveUpDrain.signal)
     return 0
   },
 })

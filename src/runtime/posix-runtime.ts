@@ -13,7 +13,7 @@ import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
 import { writeNote } from './note-file.ts'
-import { bootId, inheritedDescriptors, readStat } from './proc-stat.ts'
+import { bootId, readStat } from './proc-stat.ts'
 import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { inSlices, Relist } from './relist.ts'
@@ -103,8 +103,6 @@ class PosixRuntime implements ProcessRuntime {
     const { dataDir, cgroups, logRetention = LOG_RETENTION } = this.#options
     const [clock, log, dir, signal] = [this.#clock, this.#log, this.#dir, this.#stopped.signal]
     const host = findTools()
-    const inherited = inheritedDescriptors()
-    if (inherited.length > 0) log.warn({ inherited }, 'The server was started with open descriptors, which every program inherits')
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     dir.prepare()
     const ids = dir.instances()

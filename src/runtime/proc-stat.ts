@@ -105,7 +105,7 @@ export async function readPidFile(path: string): Promise<number | undefined> {
   return match === null ? undefined : Number(match[1])
 }
 
-/** Descriptors that this process was started with and that pass on to each of its children: whoever started it left them open. */
+/** Descriptors of this process beyond the standard three that would pass on to its children: those without close-on-exec. */
 export function inheritedDescriptors(): readonly number[] {
   const CLOSE_ON_EXEC = 0o2000000
   return readdirSync('/proc/self/fdinfo')

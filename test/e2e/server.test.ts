@@ -113,3 +113,26 @@ test('server install --print shows what would be installed', { timeout: 60_000 }
   assert.equal(check.code, 0, check.stderr)
   assert.match(script.stdout, /PMK_HOME='\/srv\/it'\\''s here'/)
 })
+
+// LevelDB opens its files without close-on-exec: every program once had the store's log open for writing.
+test('no program, action or probe inherits a file of the server', { timeout: 60_000 }, async () => {
+  const server = await Server.start()
+  try {
+    await server.apply(`apiVersion: pmk.dev/v1
+kind: Process
+metadata: {name: curious}
+spec:
+  script: 'ls -l /proc/$$/fd; exec sleep 1000000'
+  readinessProbe: {exec: {command: [sh, -c, '! ls -l /proc/$$/fd | grep -F "${server.dataDir}/db"']}, periodSeconds: 1}
+  actions: [{name: look, exec: {command: [sh, -c, 'ls -l /proc/$$/fd']}}]
+`)
+    await server.ok('wait', '--for=condition=Ready', 'process/curious', '--timeout=30s')
+    const seen = (await server.ok('logs', 'curious')) + (await server.ok('action', 'curious', 'look'))
+    const targets = seen.split('\n').flatMap((line) => line.split(' -> ').slice(1))
+    assert.ok(targets.length >= 6, seen)
+    const unexpected = targets.filter((target) => !/^\/dev\/null$|^(pipe|socket):|\/logs\//.test(target))
+    assert.deepEqual(unexpected, [])
+  } finally {
+    await server.close()
+  }
+})

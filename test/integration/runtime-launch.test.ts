@@ -134,7 +134,7 @@ describe('how programs are launched', () => {
     assert.match(await status('SigIgn'), /^0+$/)
     assert.match(await status('SigBlk'), /^0+$/)
     const open = (await machine.output(['ls', '/proc/self/fd'])).trim().split('\n').map(Number)
-    // 3 is the directory that ls reads. What this test run itself was given without close-on-exec nobody can take away.
+    // 3 is the directory that ls reads. In the place of what would leak from here stands /dev/null.
     const inherited = inheritedDescriptors()
     assert.deepEqual(open.filter((fd) => !inherited.includes(fd)).sort(), [0, 1, 2, 3])
   })
