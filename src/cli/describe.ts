@@ -89,6 +89,9 @@ async function kindOrName(ctx: Context, word: string): Promise<readonly Target[]
   }
 }
 
+/** Whose Events are shown with those of their Process: enough for a screen. */
+const MOST_INSTANCES = 50
+
 async function describe(ctx: Context, client: HttpClient, object: ApiObject, showEvents: boolean): Promise<string> {
   const now = ctx.clock.now()
   const { metadata } = object
@@ -167,18 +170,31 @@ function conditionTable(conditions: readonly Condition[], now: Timestamp): strin
   return tableSection('Conditions', ['Type', 'Status', 'Reason', 'Since', 'Message'], rows)
 }
 
+/** Of a Process also those of its Instances, where most things happen. */
 async function eventsOf(ctx: Context, client: HttpClient, object: ApiObject, now: Timestamp): Promise<string> {
-  const { name, namespace, uid } = object.metadata
-  const fieldSelector = `involvedObject.kind=${object.kind},involvedObject.name=${name},involvedObject.uid=${uid}`
-  const { items } = await client.for('Event').list({ fieldSelector, signal: ctx.signal, ...(namespace !== undefined && { namespace }) })
+  const { name, namespace } = object.metadata
+  const place = namespace !== undefined && { namespace }
+  const instances =
+    object.kind !== 'Process'
+      ? []
+      : (await client.for('Instance').list({ fieldSelector: `spec.process=${name}`, limit: MOST_INSTANCES, signal: ctx.signal, ...place }))
+          .items
+  const lists = await Promise.all(
+    [object, ...instances].map(({ kind, metadata }) => {
+      const fieldSelector = `involvedObject.kind=${kind},involvedObject.name=${metadata.name},involvedObject.uid=${metadata.uid}`
+      return client.for('Event').list({ fieldSelector, signal: ctx.signal, ...place })
+    }),
+  )
   const lastSeen = (event: Event): Timestamp => event.lastTimestamp ?? event.metadata.creationTimestamp
-  const rows = [...items]
+  const rows = lists
+    .flatMap(({ items }) => items)
     .sort((a, b) => (lastSeen(a) < lastSeen(b) ? -1 : 1))
     .map((event) => [
       `${age(lastSeen(event), now)}${(event.count ?? 1) > 1 ? ` (x${event.count})` : ''}`,
       cellText(event.type),
       cellText(event.reason),
+      cellText(event.involvedObject.name),
       event.message ?? '',
     ])
-  return tableSection('Events', ['Age', 'Type', 'Reason', 'Message'], rows)
+  return tableSection('Events', ['Age', 'Type', 'Reason', 'Object', 'Message'], rows)
 }

@@ -367,23 +367,38 @@ test('edit leaves what somebody else changed meanwhile, and asks before it overw
 test('describe tells of an object, its conditions and its events; a bare name is a Process', async () => {
   await ok('apply -f -', { input: processText('web', "description: The shop\ncommand: [sleep, '1 2']\nbackoff: {max: 5s}") })
   const { metadata } = await server.client.for('Process').get({ name: 'web' })
-  await server.client.for('Event').create({
-    apiVersion: 'v1',
-    kind: 'Event',
-    metadata: { name: 'web.1', namespace: 'default' },
-    involvedObject: { kind: 'Process', name: 'web', namespace: 'default', uid: metadata.uid },
-    reason: 'Rolled',
-    message: 'All is new',
-    type: 'Normal',
-    lastTimestamp: '2026-01-01T00:00:00Z',
-  } as never)
+  const instance = await server.client.for('Instance').create({
+    apiVersion: 'pmk.dev/v1',
+    kind: 'Instance',
+    metadata: { name: 'web-0' },
+    spec: { process: 'web', index: 0, nodeName: 'here', revision: 'web-1', template: { command: ['sleep', '1'] } },
+  })
+  for (const [object, reason, second] of [
+    [{ kind: 'Process', metadata }, 'Rolled', 0],
+    [instance, 'Started', 1],
+  ] as const) {
+    const { name, uid } = object.metadata
+    await server.client.for('Event').create({
+      apiVersion: 'v1',
+      kind: 'Event',
+      metadata: { name: `${name}.1`, namespace: 'default' },
+      involvedObject: { kind: object.kind, name, namespace: 'default', uid },
+      reason,
+      message: 'All is new',
+      type: 'Normal',
+      lastTimestamp: `2026-01-01T00:00:0${second}Z`,
+    } as never)
+  }
   const text = await ok('describe web')
   assert.match(text, /^Name: +web\nNamespace: +default\nKind: +Process\n/)
   assert.match(text, /^Description: +The shop$/m)
   assert.match(text, /^Command: +sleep '1 2'$/m)
   assert.match(text, /^ {2}backoff:\n {4}max: 5s$/m)
   assert.doesNotMatch(text, /searchPath/, 'defaults are left out')
-  assert.match(text, /^Events:\n {2}AGE +TYPE +REASON +MESSAGE\n {2}\S+ +Normal +Rolled +All is new$/m)
+  assert.match(
+    text,
+    /^Events:\n {2}AGE +TYPE +REASON +OBJECT +MESSAGE\n {2}\S+ +Normal +Rolled +web +All is new\n {2}\S+ +Normal +Started +web-0 +All is new$/m,
+  )
   assert.match(await ok('events --for web'), /Rolled +Process\/web +All is new\n$/)
   assert.match((await pmk('describe nope')).stderr, /no Process or Instance "nope" in namespace default/)
 })
