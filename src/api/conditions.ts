@@ -5,11 +5,6 @@ export function findCondition(conditions: readonly Condition[] | undefined, type
   return conditions?.find((condition) => condition.type === type)
 }
 
-/** True only for status True: absent and Unknown are not. */
-export function isConditionTrue(conditions: readonly Condition[] | undefined, type: string): boolean {
-  return findCondition(conditions, type)?.status === 'True'
-}
-
 /**
  * The conditions with this one put in place of the one of its type, or at the end. lastTransitionTime is `now` only if the
  * status changed. Gives back the very same list when nothing changed, so that `===` tells whether there is something to write.
@@ -24,9 +19,4 @@ export function setCondition(
   const lastTransitionTime = present.status === next.status ? (present.lastTransitionTime ?? now) : now
   const condition = { ...next, lastTransitionTime }
   return jsonEqual(condition, present) ? conditions : conditions.map((other) => (other === present ? condition : other))
-}
-
-/** The conditions without those of a type; the very same list when there is none. */
-export function removeCondition(conditions: readonly Condition[], type: string): readonly Condition[] {
-  return findCondition(conditions, type) === undefined ? conditions : conditions.filter((condition) => condition.type !== type)
 }

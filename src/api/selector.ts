@@ -130,13 +130,6 @@ function meets({ operator, values }: LabelRequirement, value: string | undefined
   }
 }
 
-/** Selects what carries all of these labels: the text that parses to it again. */
-export function labelSelectorOf(labels: Readonly<Record<string, string>>): string {
-  return Object.entries(labels)
-    .map(([key, value]) => `${key}=${value}`)
-    .join(',')
-}
-
 /**
  * Parses `metadata.name=web,status.reason!=Running`; a backslash escapes `,`, `=` and itself. With a definition, paths that
  * its kind can't be selected by are refused. Throws ApiError(BadRequest).

@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { definitionOf } from '../../../src/api/scheme.ts'
-import {
-  escapeFieldValue,
-  labelSelectorOf,
-  matchesFields,
-  matchesLabels,
-  parseFieldSelector,
-  parseLabelSelector,
-} from '../../../src/api/selector.ts'
+import { escapeFieldValue, matchesFields, matchesLabels, parseFieldSelector, parseLabelSelector } from '../../../src/api/selector.ts'
 import { hasReason } from '../../../src/api/status.ts'
 
 describe('label selectors', () => {
@@ -85,10 +78,6 @@ describe('label selectors', () => {
   it('select objects without labels only by what is absent', () => {
     assert.equal(matchesLabels(parseLabelSelector('!a,b!=c')), true)
     assert.equal(matchesLabels(parseLabelSelector('a')), false)
-  })
-
-  it('are made of labels', () => {
-    assert.equal(matchesLabels(parseLabelSelector(labelSelectorOf(labels)), labels), true)
   })
 })
 
