@@ -12,6 +12,8 @@ const ENTRY_SIZE = 16
 /** Beyond this the older half is thinned: old output is dated less exactly, and the index stays below 1 MiB. */
 const MAX_ENTRIES = 60_000
 const ENTRY_INTERVAL: Millis = 1_000
+/** Times of files come from the kernel's coarse clock, which is behind the exact one by up to a tick; the slowest has 100 a second. */
+const COARSE_CLOCK: Millis = 10
 
 /** When the bytes of one log were written: about one entry for each second of activity, on disk. */
 export class LogIndex {
@@ -77,10 +79,11 @@ export class LogIndex {
 
 /** Where to begin reading for all that was written at or after `epoch`; what lies before is surely older. */
 export function offsetSince(entries: readonly IndexEntry[], epoch: Millis): number {
+  const earliest = epoch - COARSE_CLOCK
   let [low, high] = [0, entries.length]
   while (low < high) {
     const middle = (low + high) >> 1
-    if ((entries[middle]?.epoch ?? 0) < epoch) low = middle + 1
+    if ((entries[middle]?.epoch ?? 0) < earliest) low = middle + 1
     else high = middle
   }
   return entries[low - 1]?.offset ?? 0
