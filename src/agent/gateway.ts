@@ -1,9 +1,10 @@
-import type { ActionResult, InstanceTarget, InstanceUsage, LogQuery, NodeGateway } from '../api/node-gateway.ts'
+import type { ActionResult, InstanceTarget, InstanceUsage, LogPiece, LogQuery, NodeGateway } from '../api/node-gateway.ts'
 import { objectKey } from '../api/object.ts'
 import { apiError } from '../api/status.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import { plainSignalName, signalNumberOf } from '../base/signals.ts'
 import type { Instance } from '../generated/types.ts'
+import { parseLogCursor } from '../runtime/log-cursor.ts'
 import { attemptOf, type ExecResult, type InstanceId, type ProcessRuntime, type Run, StartError } from '../runtime/runtime.ts'
 import { millis } from './backoff.ts'
 import { ConfigError } from './environment.ts'
@@ -41,7 +42,9 @@ export class AgentGateway implements NodeGateway {
     this.#options = options
   }
 
-  logs(target: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  logs(target: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncIterable<LogPiece> {
+    if (query.cursor !== undefined && parseLogCursor(query.cursor) === undefined)
+      throw apiError('BadRequest', 'cursor: that is none of a log')
     return this.#options.runtime.logs(idOf(this.#instance(target)), { ...query, signal })
   }
 

@@ -13,6 +13,16 @@ export interface LogQuery {
   readonly follow?: boolean
   readonly timestamps?: boolean
   readonly limitBytes?: number
+  /** Go on behind the piece that had this cursor. */
+  readonly cursor?: string
+}
+
+export interface LogPiece {
+  readonly bytes: Uint8Array
+  /** The place behind these bytes, to go on from later. Opaque. */
+  readonly cursor: string
+  /** So many bytes before these were rotated away before they could be read. */
+  readonly skipped: number
 }
 
 export interface ActionResult {
@@ -40,7 +50,8 @@ export interface InstanceUsage {
  * ApiErrors: ServiceUnavailable for an Instance that the agent doesn't know yet, Conflict when the program doesn't run.
  */
 export interface NodeGateway {
-  logs(target: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncIterable<Uint8Array>
+  /** The first piece is empty: it has the cursor of the beginning. BadRequest for a cursor that is none. */
+  logs(target: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncIterable<LogPiece>
   /** To the main process. */
   signal(target: InstanceTarget, signal: string): Promise<void>
   reload(target: InstanceTarget, signal: AbortSignal): Promise<ActionResult & { readonly output: string }>

@@ -7,11 +7,13 @@ import { isJsonObject } from '../base/json.ts'
 import type { Instance } from '../generated/types.ts'
 import type { Registry } from '../registry/registry.ts'
 import { actionStream } from './action-stream.ts'
+import { logFrames, logText } from './log-frames.ts'
 import { logQuery } from './log-query.ts'
 import { prime } from './prime.ts'
+import { booleanParameter } from './query.ts'
 import { decodeObject } from './request-body.ts'
 import { resourcePaths } from './resource-routes.ts'
-import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Route } from './route.ts'
+import { type Answer, type ApiRequest, type Handler, JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 
 /** A log that is followed may have nothing to say yet; its headers leave after this long all the same. */
 const FIRST_CHUNK_PATIENCE = 1_000
@@ -36,7 +38,8 @@ export interface RequestResult {
 /**
  * Requests that an agent carries out once, under the object they are about:
  *
- *   GET  …/instances/NAME/log      the text, as it comes with `follow`; parameters as of a Pod's log
+ *   GET  …/instances/NAME/log      the text, as it comes with `follow`; parameters as of a Pod's log. With `frames=true` JSON
+ *                                  lines that tell the place, to go on from with `cursor=`: see log-frames.ts
  *   POST …/{instances,processes}/NAME/signal  {"signal": "HUP"}       → RequestResultList
  *   POST …/{instances,processes}/NAME/reload                          → RequestResultList
  *   POST …/{instances,processes}/NAME/action  {"action": "configtest"} → JSON lines, see action-stream.ts
@@ -93,8 +96,13 @@ function handlersOf(definition: ResourceDefinition, name: RequestName, options: 
 async function log({ query, parameters, signal }: ApiRequest, { registry, gateways, clock }: AgentRouteOptions): Promise<Answer> {
   const wanted = logQuery(query, clock)
   const instance = asInstance(await registry.get(definitionOf('Instance'), refOf(parameters)))
-  const chunks = gatewayOf(instance, gateways).logs(targetOf(instance), wanted, signal)
-  return { contentType: 'text/plain; charset=utf-8', chunks: await prime(chunks, clock, FIRST_CHUNK_PATIENCE, signal) }
+  const pieces = gatewayOf(instance, gateways).logs(targetOf(instance), wanted, signal)
+  const isFramed = booleanParameter(query, 'frames') ?? false
+  const chunks: AsyncIterable<string | Uint8Array> = isFramed ? logFrames(pieces) : logText(pieces)
+  return {
+    contentType: isFramed ? JSON_TYPE : 'text/plain; charset=utf-8',
+    chunks: await prime(chunks, clock, FIRST_CHUNK_PATIENCE, signal),
+  }
 }
 
 function instanceUsage({ registry, gateways }: AgentRouteOptions): Handler {

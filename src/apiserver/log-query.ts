@@ -8,6 +8,7 @@ export function logQuery(query: Query, clock: Clock): LogQuery {
   const since = sinceOf(query, clock)
   const tailLines = nonNegativeParameter(query, 'tailLines')
   const limitBytes = nonNegativeParameter(query, 'limitBytes')
+  const cursor = textParameter(query, 'cursor')
   return {
     follow: booleanParameter(query, 'follow') ?? false,
     previous: booleanParameter(query, 'previous') ?? false,
@@ -15,6 +16,7 @@ export function logQuery(query: Query, clock: Clock): LogQuery {
     ...(since === undefined ? {} : { since }),
     ...(tailLines === undefined ? {} : { tailLines }),
     ...(limitBytes === undefined ? {} : { limitBytes }),
+    ...(cursor === undefined ? {} : { cursor }),
   }
 }
 

@@ -1,10 +1,12 @@
 import { definitionOf } from '../api/scheme.ts'
 import { hasReason } from '../api/status.ts'
 import { isAbort } from '../base/abort.ts'
-import { type Clock, epochOf, type Millis, sleep, timestampOf } from '../base/clock.ts'
+import { type Clock, type Millis, sleep } from '../base/clock.ts'
+import { isJsonObject } from '../base/json.ts'
 import type { HttpClient } from '../client/http-client.ts'
+import { linesOf } from '../client/watch-decoder.ts'
 import type { Instance } from '../generated/types.ts'
-import { LogWindow } from './log-seam.ts'
+import { CliError } from './cli-error.ts'
 import { pathOf } from './resources.ts'
 
 /** Parameters of a log, as the server takes them. */
@@ -27,8 +29,6 @@ export interface LogSource {
 
 /** How long to wait before a server that is gone is asked again. */
 const RETRY: Millis = 250
-/** What is read anew begins so long before the last output: times of lines are good to a second, and clocks differ. */
-const OVERLAP: Millis = 10_000
 
 /** The output as it is now. */
 export async function* readLog({ client, instance, parameters, signal }: LogSource): AsyncGenerator<Uint8Array, void, undefined> {
@@ -41,26 +41,24 @@ export async function* readLog({ client, instance, parameters, signal }: LogSour
 }
 
 /**
- * The output as it comes, until the Instance is gone. When the server goes away it waits for the next one, and goes on where
- * it was: the end of what was shown is looked for in what is read anew. Only output that is not to be found there (stdout and
- * stderr in files of their own, or rotated away) is told from the last seconds on, with a word to `onNote`.
+ * The output as it comes, until the Instance is gone. When the server goes away it waits for the next one, and goes on behind the
+ * last piece it had, without losing or doubling a byte. What was rotated away before it could be read is told to `onNote`.
  */
 export async function* followLog(source: LogSource, onNote: (text: string) => void): AsyncGenerator<Uint8Array, void, undefined> {
-  const { client, clock, parameters, signal } = source
-  const { metadata } = source.instance
-  const window = new LogWindow({ stamped: parameters.timestamps === true })
-  let left = parameters.limitBytes ?? Number.POSITIVE_INFINITY
-  let lastHeard = clock.now()
-  let next: AsyncIterable<Uint8Array> = stream(source, parameters)
+  const { client, clock, signal } = source
+  const { limitBytes, ...parameters } = source.parameters
+  let left = limitBytes ?? Number.POSITIVE_INFINITY
+  let cursor: string | undefined
   for (;;) {
+    const { timestamps = false } = parameters
+    const query = cursor === undefined ? parameters : { timestamps, cursor }
     try {
-      for await (const bytes of next) {
-        if (bytes.length === 0) continue
-        const kept = bytes.subarray(0, left)
-        left -= kept.length
-        lastHeard = clock.now()
-        window.add(kept, epochOf(lastHeard))
-        yield kept
+      for await (const frame of frames(source, query)) {
+        cursor = frame.cursor
+        if (frame.skipped > 0) onNote(`${frame.skipped} bytes were rotated away before they could be read`)
+        const bytes = frame.output.subarray(0, left)
+        left -= bytes.length
+        if (bytes.length > 0) yield bytes
         if (left <= 0) return
       }
     } catch (err) {
@@ -69,45 +67,40 @@ export async function* followLog(source: LogSource, onNote: (text: string) => vo
       if (!hasReason(err, 'ServiceUnavailable') && !hasReason(err, 'NotFound')) throw err
     }
     const instance = await whenBack(client, clock, source.instance, signal)
-    if (instance === undefined || instance.metadata.uid !== metadata.uid || instance.metadata.deletionTimestamp !== undefined) return
-    next = window.isEmpty
-      ? stream(source, parametersWithout(parameters, lastHeard))
-      : resumed(source, window, epochOf(lastHeard) - OVERLAP, onNote)
+    const { uid } = source.instance.metadata
+    if (instance === undefined || instance.metadata.uid !== uid || instance.metadata.deletionTimestamp !== undefined) return
   }
 }
 
-async function* stream({ client, instance, signal }: LogSource, parameters: LogParameters): AsyncGenerator<Uint8Array, void, undefined> {
-  const { limitBytes: _, ...query } = parameters
-  const response = await client.request({ method: 'GET', path: logPath(instance), query: { ...query, follow: true }, signal })
+interface Frame {
+  readonly cursor: string
+  readonly output: Buffer
+  readonly skipped: number
+}
+
+async function* frames(
+  { client, instance, signal }: LogSource,
+  query: LogParameters & { readonly cursor?: string },
+): AsyncGenerator<Frame, void, undefined> {
+  const response = await client.request({
+    method: 'GET',
+    path: logPath(instance),
+    query: { ...query, follow: true, frames: true },
+    signal,
+  })
   try {
-    yield* response.body
+    for await (const line of linesOf(response.body)) {
+      const frame: unknown = JSON.parse(line)
+      if (!isJsonObject(frame) || typeof frame.cursor !== 'string') throw new CliError('the server sent something that is no log')
+      const { cursor, output, skipped } = frame
+      yield {
+        cursor,
+        output: Buffer.from(typeof output === 'string' ? output : '', 'base64'),
+        skipped: typeof skipped === 'number' ? skipped : 0,
+      }
+    }
   } finally {
     response.cancel()
-  }
-}
-
-/** What comes after the end of the window. Runs that ended while nobody was connected are read first. */
-async function* resumed(
-  source: LogSource,
-  window: LogWindow,
-  since: Millis,
-  onNote: (text: string) => void,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const parameters = { sinceTime: timestampOf(since), ...(source.parameters.timestamps === true && { timestamps: true }) }
-  const seam = window.seam(since)
-  for await (const bytes of readLog({ ...source, parameters: { ...parameters, previous: true } })) yield seam.feed(bytes)
-  let known = 0
-  for await (const bytes of readLog({ ...source, parameters })) {
-    known += bytes.length
-    yield seam.feed(bytes)
-  }
-  yield seam.end()
-  if (seam.isLost) onNote('the connection was lost, and the place is not to be found again: some lines may be missing or told twice')
-  // The same beginning gives the same bytes: now with what is yet to come.
-  for await (const bytes of stream(source, parameters)) {
-    const fresh = bytes.subarray(known)
-    known = Math.max(0, known - bytes.length)
-    yield fresh
   }
 }
 
@@ -124,11 +117,6 @@ async function whenBack(client: HttpClient, clock: Clock, { metadata }: Instance
       if (!hasReason(err, 'ServiceUnavailable')) throw err
     }
   }
-}
-
-/** Nothing was there to be told when it was asked for, so all there is now is new. */
-function parametersWithout({ tailLines, ...parameters }: LogParameters, since: string): LogParameters {
-  return tailLines === undefined ? parameters : { ...(parameters.timestamps === true && { timestamps: true }), sinceTime: since }
 }
 
 function logPath({ metadata }: Instance): string {

@@ -116,15 +116,24 @@ async function* readBackwards(file: LogFile, low: number, high: number): AsyncGe
   }
 }
 
+/** Whether a line begins at this position. */
+export async function isLineStart(file: LogFile, position: number): Promise<boolean> {
+  if (position === 0) return true
+  for await (const { bytes } of readRange(file, position - 1, position)) return bytes[0] === NEWLINE
+  return true
+}
+
 /** Puts the time in front of each line. Keeps in mind whether the piece before ended a line. */
 export class LineStamps {
   readonly #entries: () => readonly IndexEntry[]
   readonly #now: () => Millis
-  #isLineStart = true
+  #isLineStart: boolean
 
-  constructor(options: { readonly entries: () => readonly IndexEntry[]; readonly now: () => Millis }) {
+  /** `isLineStart`: whether the first piece begins a line. */
+  constructor(options: { readonly entries: () => readonly IndexEntry[]; readonly now: () => Millis; readonly isLineStart: boolean }) {
     this.#entries = options.entries
     this.#now = options.now
+    this.#isLineStart = options.isLineStart
   }
 
   stamp({ position, bytes }: Piece): Buffer {

@@ -6,13 +6,14 @@ import type { Logger } from '../base/log.ts'
 import type { SpawnChild } from './child.ts'
 import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
+import { logCursor, parseLogCursor } from './log-cursor.ts'
 import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
 import { LogFile, nextLook } from './log-file.ts'
 import { offsetSince } from './log-index.ts'
 import { LogLinks } from './log-links.ts'
-import { LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
+import { isLineStart, LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
 import { type RetiredLog, RetiredLogs } from './retired-logs.ts'
-import type { HostGap, InstanceId, LogConfig, LogOptions, RunConfig } from './runtime.ts'
+import type { HostGap, InstanceId, LogConfig, LogOptions, LogPiece, RunConfig } from './runtime.ts'
 import type { Spares } from './spares.ts'
 import { isMissing, readLineAt, writeLineAt } from './state-dir.ts'
 import type { Trash } from './trash.ts'
@@ -215,45 +216,63 @@ export class LogStore {
     return err === '' ? this.#lastBytes(log.out, mark.out, bytes) : err
   }
 
-  async *read(instance: InstanceId, options: LogOptions): AsyncGenerator<Uint8Array> {
+  async *read(instance: InstanceId, options: LogOptions): AsyncGenerator<LogPiece> {
     const log = await this.#open(instance)
-    const newest = log.marks.at(-1)
-    const mark = options.previous === true ? log.marks.at(-2) : newest
+    const sources = await this.#sources(log, options)
     // Without a run there is nothing to read, unless one is waited for.
-    if (mark === undefined && (options.previous === true || options.follow !== true)) return
-    const until = options.previous === true ? newest : undefined
-    const sources = [
-      await this.#source(log.out, mark?.out ?? 0, until?.out, options),
-      await this.#source(log.err, mark?.err ?? 0, until?.err, options),
-    ]
+    if (sources === undefined) return
+    const [out, err] = sources
+    const cursor = (): string => logCursor({ out: out.position, err: err.position })
+    yield { bytes: Buffer.alloc(0), cursor: cursor(), skipped: 0 }
     let left = options.limitBytes ?? Number.POSITIVE_INFINITY
+    const isEndless = options.follow === true && out.end === undefined
     for (let isFirst = true; left > 0 && !options.signal.aborted; isFirst = false) {
       for (const source of sources) {
-        for await (const bytes of piecesOf(source, options)) {
+        for await (const { bytes, skipped } of piecesOf(source)) {
           const kept = bytes.subarray(0, left)
           left -= kept.length
-          yield kept
+          yield { bytes: kept, cursor: cursor(), skipped }
           if (left <= 0 || options.signal.aborted) return
         }
       }
-      if (options.follow !== true || until !== undefined || (log.retired && !isFirst)) return
+      if (!isEndless || (log.retired && !isFirst)) return
       await sleep(this.#options.clock, FOLLOW_INTERVAL, options.signal).catch(() => {
         // Only the abort ends this sleep early; the loop's condition sees it.
       })
     }
   }
 
-  async #source(file: LogFile, low: number, high: number | undefined, options: LogOptions): Promise<Source> {
-    const end = high ?? (await file.end())
-    let start = low
-    if (options.since !== undefined) {
-      const since = Math.min(end, offsetSince(file.index.read(), epochOf(options.since)))
-      if (since > low) start = await startOfLine(file, low, since)
+  /** Where to read from and to, in both files; undefined when nothing was written that is asked for. */
+  async #sources(log: Log, options: LogOptions): Promise<readonly [Source, Source] | undefined> {
+    const stamps = (file: LogFile, isLineStart: boolean): LineStamps | undefined => {
+      if (options.timestamps !== true) return undefined
+      const now = (): Millis => epochOf(this.#options.clock.now())
+      return new LineStamps({ entries: () => file.index.read(), now, isLineStart })
     }
-    if (options.tailLines !== undefined) start = await startOfLastLines(file, start, end, options.tailLines)
-    const now = (): Millis => epochOf(this.#options.clock.now())
-    const stamps = options.timestamps === true ? new LineStamps({ entries: () => file.index.read(), now }) : undefined
-    return { file, position: start, end: options.follow === true ? high : end, stamps }
+    const place = options.cursor === undefined ? undefined : parseLogCursor(options.cursor)
+    if (place !== undefined) {
+      const source = async (file: LogFile, position: number): Promise<Source> => {
+        const end = await file.end()
+        const from = Math.min(position, end)
+        return { file, position: from, end: options.follow === true ? undefined : end, stamps: stamps(file, await isLineStart(file, from)) }
+      }
+      return [await source(log.out, place.out), await source(log.err, place.err)]
+    }
+    const newest = log.marks.at(-1)
+    const mark = options.previous === true ? log.marks.at(-2) : newest
+    if (mark === undefined && (options.previous === true || options.follow !== true)) return undefined
+    const until = options.previous === true ? newest : undefined
+    const source = async (file: LogFile, low: number, high: number | undefined): Promise<Source> => {
+      const end = high ?? (await file.end())
+      let start = low
+      if (options.since !== undefined) {
+        const since = Math.min(end, offsetSince(file.index.read(), epochOf(options.since)))
+        if (since > low) start = await startOfLine(file, low, since)
+      }
+      if (options.tailLines !== undefined) start = await startOfLastLines(file, start, end, options.tailLines)
+      return { file, position: start, end: options.follow === true ? high : end, stamps: stamps(file, true) }
+    }
+    return [await source(log.out, mark?.out ?? 0, until?.out), await source(log.err, mark?.err ?? 0, until?.err)]
   }
 
   async #lastBytes(file: LogFile, low: number, bytes: number): Promise<string> {
@@ -382,16 +401,17 @@ export class LogStore {
 interface Source {
   readonly file: LogFile
   position: number
+  /** Absent: goes on for ever. */
   readonly end: number | undefined
   readonly stamps: LineStamps | undefined
 }
 
-/** What there is to read of a source now. */
-async function* piecesOf(source: Source, options: LogOptions): AsyncGenerator<Buffer> {
+/** What there is to read of a source now. Its position goes along. */
+async function* piecesOf(source: Source): AsyncGenerator<{ readonly bytes: Buffer; readonly skipped: number }> {
   for await (const piece of readRange(source.file, source.position, source.end ?? Number.MAX_SAFE_INTEGER)) {
     const { position, bytes }: Piece = piece
+    const skipped = position - source.position
     source.position = position + bytes.length
-    yield source.stamps === undefined ? bytes : source.stamps.stamp(piece)
-    if (options.signal.aborted) return
+    yield { bytes: source.stamps === undefined ? bytes : source.stamps.stamp(piece), skipped }
   }
 }

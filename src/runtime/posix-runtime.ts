@@ -29,6 +29,7 @@ import {
   type InstanceRecord,
   type LogConfig,
   type LogOptions,
+  type LogPiece,
   type ProcessRuntime,
   type Run,
   type RunConfig,
@@ -274,7 +275,7 @@ class PosixRuntime implements ProcessRuntime {
     this.#parts.logs.configure(instance, logs)
   }
 
-  logs(instance: InstanceId, options: LogOptions): AsyncIterable<Uint8Array> {
+  logs(instance: InstanceId, options: LogOptions): AsyncIterable<LogPiece> {
     return this.#parts.logs.read(instance, { ...options, signal: AbortSignal.any([options.signal, this.#stopped.signal]) })
   }
 

@@ -169,7 +169,21 @@ export interface LogOptions {
   /** Put the time in front of each line, RFC 3339 and a space. */
   readonly timestamps?: boolean
   readonly limitBytes?: number
+  /** Go on behind the piece that had this cursor; then `tailLines`, `since` and `previous` don't matter. */
+  readonly cursor?: string
   readonly signal: AbortSignal
+}
+
+/** Some output, and the place behind it. */
+export interface LogPiece {
+  readonly bytes: Uint8Array
+  /**
+   * Pass it back to go on behind these bytes, without losing or doubling one: it holds as long as the Instance does, over rotations
+   * and over restarts of the program and of the caller. Opaque.
+   */
+  readonly cursor: string
+  /** So many bytes before these were rotated away before they could be read. */
+  readonly skipped: number
 }
 
 /** What this host can't do, each with the fields of LaunchConfig it concerns and a sentence. */
@@ -213,10 +227,10 @@ export interface ProcessRuntime {
   /** New limits of log size and number, taken up by the running program's log. */
   configureLogs(instance: InstanceId, logs: LogConfig): void
   /**
-   * What the newest run wrote, as bytes; `follow` goes on over later runs. Where standard error has a file of its own, it comes
-   * behind standard output, or, when followed, as it is written.
+   * What the newest run wrote; `follow` goes on over later runs. Where standard error has a file of its own, it comes
+   * behind standard output, or, when followed, as it is written. The first piece is empty: it has the cursor of the beginning.
    */
-  logs(instance: InstanceId, options: LogOptions): AsyncIterable<Uint8Array>
+  logs(instance: InstanceId, options: LogOptions): AsyncIterable<LogPiece>
   /**
    * The last bytes of the newest run's output, at most `bytes`, from the start of a line where possible. Where standard error has a
    * file of its own and something is in it, that.

@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
-import { type InstanceId, type ProcessRuntime, type Run, type RunConfig, runId, StartError } from '../../src/runtime/runtime.ts'
+import {
+  type InstanceId,
+  type LogPiece,
+  type ProcessRuntime,
+  type Run,
+  type RunConfig,
+  runId,
+  StartError,
+} from '../../src/runtime/runtime.ts'
 import { eventually } from '../support/eventually.ts'
 
 /** What a program of these tests does. Each implementation has its own way to make one. */
@@ -247,7 +255,7 @@ export function testRuntime(harness: RuntimeHarness): void {
       const stop = new AbortController()
       let seen = ''
       const following = (async () => {
-        for await (const bytes of runtime.logs(subject.instance, { follow: true, signal: stop.signal }))
+        for await (const { bytes } of runtime.logs(subject.instance, { follow: true, signal: stop.signal }))
           seen += Buffer.from(bytes).toString()
       })()
       await eventually(() => assert.equal(seen, 'first\n'))
@@ -258,9 +266,22 @@ export function testRuntime(harness: RuntimeHarness): void {
       await following
     })
 
-    async function readAll(options: { tailLines?: number; limitBytes?: number; previous?: boolean }): Promise<string> {
+    test('reading goes on behind the piece whose cursor is given, over a restart of the program', async () => {
+      await runtime.start(subject.config(1, { kind: 'prints', text: 'first\n' }))
+      await eventually(async () => assert.equal(await runtime.tail(subject.instance, 100), 'first\n'))
+      const pieces: LogPiece[] = []
+      for await (const piece of runtime.logs(subject.instance, { signal: AbortSignal.timeout(10_000) })) pieces.push(piece)
+      assert.equal(pieces[0]?.bytes.length, 0)
+      await runtime.killTree(runId(subject.instance, 1))
+      await runtime.start(subject.config(2, { kind: 'prints', text: 'second\n' }))
+      await eventually(async () => assert.equal(await runtime.tail(subject.instance, 100), 'second\n'))
+      assert.equal(await readAll({ cursor: pieces[0]?.cursor ?? '' }), 'first\nsecond\n')
+      assert.equal(await readAll({ cursor: pieces.at(-1)?.cursor ?? '' }), 'second\n')
+    })
+
+    async function readAll(options: { tailLines?: number; limitBytes?: number; previous?: boolean; cursor?: string }): Promise<string> {
       const pieces: Uint8Array[] = []
-      for await (const bytes of runtime.logs(subject.instance, { ...options, signal: AbortSignal.timeout(10_000) })) pieces.push(bytes)
+      for await (const { bytes } of runtime.logs(subject.instance, { ...options, signal: AbortSignal.timeout(10_000) })) pieces.push(bytes)
       return Buffer.concat(pieces).toString()
     }
 

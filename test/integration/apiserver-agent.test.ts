@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { InstanceTarget, InstanceUsage, LogQuery, NodeGateway } from '../../src/api/node-gateway.ts'
+import type { InstanceTarget, InstanceUsage, LogPiece, LogQuery, NodeGateway } from '../../src/api/node-gateway.ts'
 import { apiError, hasReason } from '../../src/api/status.ts'
 import { aborted } from '../../src/base/abort.ts'
 import { linesOf } from '../../src/client/watch-decoder.ts'
@@ -18,10 +18,12 @@ class ScriptedAgent implements NodeGateway {
   readonly logQueries: LogQuery[] = []
   followers = 0
 
-  async *logs({ name }: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  async *logs({ name }: InstanceTarget, query: LogQuery, signal: AbortSignal): AsyncGenerator<LogPiece> {
     this.logQueries.push(query)
     if (name === 'web-2') throw apiError('NotFound', 'no log of web-2')
-    yield Buffer.from('first line\n')
+    if (query.cursor === 'nonsense') throw apiError('BadRequest', 'cursor: that is none of a log')
+    yield { bytes: Buffer.alloc(0), cursor: '7.0', skipped: 0 }
+    yield { bytes: Buffer.from('first line\n'), cursor: '18.0', skipped: 0 }
     if (!query.follow) return
     this.followers += 1
     try {
@@ -121,6 +123,12 @@ describe('logs', () => {
     assert.ok(Math.abs(Date.now() - 60_000 - since) < 30_000, String(since))
   })
 
+  test('with frames each piece tells the place behind it, to go on from', async () => {
+    const { text } = await server.raw('GET', `${INSTANCES}/web-0/log?frames=true&cursor=7.0`)
+    assert.equal(agent.logQueries.at(-1)?.cursor, '7.0')
+    assert.equal(text, '{"cursor":"7.0"}\n{"cursor":"18.0","output":"Zmlyc3QgbGluZQo="}\n')
+  })
+
   test('a log that is followed comes as it is written, and ends for the agent with its reader', async () => {
     const controller = new AbortController()
     const response = await server.client.request({
@@ -143,6 +151,7 @@ describe('logs', () => {
     [`${INSTANCES}/web-11/log`, 503],
     [`${INSTANCES}/web-0/log?tailLines=-1`, 400],
     [`${INSTANCES}/web-0/log?sinceTime=yesterday`, 400],
+    [`${INSTANCES}/web-0/log?cursor=nonsense`, 400],
     [`${INSTANCES}/web-0/log?sinceTime=2026-01-01T00:00:00Z&sinceSeconds=5`, 400],
     [`${PROCESSES}/web/log`, 404],
   ] as const) {

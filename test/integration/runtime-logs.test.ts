@@ -33,7 +33,7 @@ describe('logs', () => {
     const stop = new AbortController()
     const pieces: Uint8Array[] = []
     const following = (async () => {
-      for await (const bytes of machine.runtime.logs(config.instance, { follow: true, signal: stop.signal })) pieces.push(bytes)
+      for await (const { bytes } of machine.runtime.logs(config.instance, { follow: true, signal: stop.signal })) pieces.push(bytes)
     })()
     await machine.runtime.start(config)
     await machine.exited(config.instance)
@@ -97,6 +97,41 @@ describe('logs', () => {
     await machine.runtime.killTree(run.id)
   })
 
+  test('reading goes on behind a cursor, over rotations and another server, with times only where lines begin', async () => {
+    const run = await machine.start(counting(60_000), { logs: logs() })
+    await machine.exited(run.instance)
+    await eventually(() => assert.ok(statSync(join(directory(run.instance), 'log')).size < MIB))
+    let cursor = ''
+    let before = Buffer.alloc(0)
+    for await (const piece of machine.runtime.logs(run.instance, { limitBytes: 3_000_050, signal: AbortSignal.timeout(60_000) })) {
+      // The limit may cut a piece short of its cursor: only whole ones count.
+      if (before.length + piece.bytes.length >= 3_000_000) break
+      before = Buffer.concat([before, piece.bytes])
+      cursor = piece.cursor
+    }
+    await machine.reopen()
+    const rest = await machine.logBytes(run.instance, { cursor })
+    assert.equal(checkCount(Buffer.concat([before, rest]).toString(), 0), 60_000)
+    assert.notEqual(before.length % 100, 0, 'the cursor should lie within a line')
+    const [first = '', second = ''] = (await machine.logs(run.instance, { cursor, timestamps: true })).split('\n', 2)
+    assert.match(first, /^\d+$/)
+    assert.match(second, /^\d{4}-\d\d-\d\dT[\d:.]+Z \d{99}$/)
+  })
+
+  test('what was rotated away before it was read is counted', async () => {
+    const run = await machine.start(counting(60_000), { logs: logs({ maxFiles: 1 }) })
+    await machine.exited(run.instance)
+    await eventually(() => assert.ok(statSync(join(directory(run.instance), 'log')).size < MIB))
+    let read = 0
+    let skipped = 0
+    for await (const piece of machine.runtime.logs(run.instance, { cursor: '0.0', signal: AbortSignal.timeout(60_000) })) {
+      read += piece.bytes.length
+      skipped += piece.skipped
+    }
+    assert.ok(skipped > 0, 'nothing was rotated away')
+    assert.equal(read + skipped, 6_000_000)
+  })
+
   test('a program that empties its own log by opening it anew goes on being followed', async () => {
     const go = join(machine.dataDir, 'go')
     const run = await machine.startRunning([
@@ -107,7 +142,7 @@ describe('logs', () => {
     const stop = new AbortController()
     let seen = ''
     const following = (async () => {
-      for await (const bytes of machine.runtime.logs(run.instance, { follow: true, signal: stop.signal })) seen += Buffer.from(bytes)
+      for await (const { bytes } of machine.runtime.logs(run.instance, { follow: true, signal: stop.signal })) seen += Buffer.from(bytes)
     })()
     await eventually(() => assert.equal(seen, 'one\n'))
     // The look that keeps the books comes once a second at the latest while a log is young.

@@ -10,6 +10,7 @@ import {
   type InstanceRecord,
   type LogConfig,
   type LogOptions,
+  type LogPiece,
   type ProcessRuntime,
   type Run,
   type RunConfig,
@@ -48,7 +49,7 @@ export interface SentSignal {
   readonly scope: SignalScope
 }
 
-interface LogPiece {
+interface Written {
   readonly attempt: number
   readonly at: number
   readonly bytes: Uint8Array
@@ -60,7 +61,7 @@ interface Entry {
   run: Run | undefined
   note: string | undefined
   logs: LogConfig | undefined
-  output: LogPiece[]
+  output: Written[]
   cancel: (() => void) | undefined
 }
 
@@ -344,27 +345,34 @@ export class FakeRuntime implements ProcessRuntime {
     if (entry !== undefined) entry.logs = logs
   }
 
-  async *logs(instance: InstanceId, options: LogOptions): AsyncIterable<Uint8Array> {
+  /** A cursor here counts the pieces written. */
+  async *logs(instance: InstanceId, options: LogOptions): AsyncIterable<LogPiece> {
     const entry = this.#entries.get(instance)
     if (entry?.run === undefined) return
     const attempt = attemptOf(entry.run.id)
     const since = options.since === undefined ? 0 : epochOf(options.since)
-    const wanted = (piece: LogPiece): boolean =>
+    const wanted = (piece: Written): boolean =>
       (options.previous ? piece.attempt === previousAttempt(entry, attempt) : piece.attempt === attempt) && piece.at >= since
-    const all = Buffer.concat(entry.output.filter(wanted).map((piece) => piece.bytes))
+    const resumed = options.cursor === undefined ? undefined : Number(options.cursor.split('.')[0])
+    const pieces = resumed === undefined ? entry.output.filter(wanted) : entry.output.slice(resumed)
+    const all = Buffer.concat(pieces.map((piece) => piece.bytes))
     let left = options.limitBytes ?? Number.POSITIVE_INFINITY
     let read = entry.output.length
-    const first = lastLines(all, options.tailLines).subarray(0, left)
+    const give = (bytes: Uint8Array): LogPiece => ({ bytes, cursor: `${read}.0`, skipped: 0 })
+    const begin = resumed ?? entry.output.findIndex(wanted)
+    yield { bytes: Buffer.alloc(0), cursor: `${begin < 0 ? read : begin}.0`, skipped: 0 }
+    const first = (resumed === undefined ? lastLines(all, options.tailLines) : all).subarray(0, left)
     left -= first.length
-    if (first.length > 0) yield first
+    if (first.length > 0) yield give(first)
     if (!options.follow) return
     for await (const changed of this.#wakes(options.signal, new Set([instance]))) {
       if (changed === undefined) return
-      for (; read < entry.output.length && left > 0; read++) {
-        const piece = entry.output[read]?.bytes.subarray(0, left)
-        if (piece === undefined) continue
-        left -= piece.length
-        yield piece
+      while (read < entry.output.length && left > 0) {
+        const bytes = entry.output[read]?.bytes.subarray(0, left)
+        read += 1
+        if (bytes === undefined) continue
+        left -= bytes.length
+        yield give(bytes)
       }
       if (left <= 0) return
     }

@@ -22,6 +22,11 @@ export interface Answer {
   readonly stderr: string
 }
 
+/** The words that run the command line. */
+export function commandLine(...args: readonly string[]): readonly string[] {
+  return [process.execPath, ...(process.env.PMK_TEST_SOURCE === '1' ? SOURCE : BUILT), ...args]
+}
+
 /** A file of the repository. */
 export function inRepository(path: string): string {
   return join(ROOT, path)

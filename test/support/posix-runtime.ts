@@ -114,7 +114,7 @@ export class TestMachine {
 
   async logBytes(instance: InstanceId, options: Partial<LogOptions> = {}): Promise<Buffer> {
     const pieces: Uint8Array[] = []
-    for await (const bytes of this.runtime.logs(instance, { signal: AbortSignal.timeout(60_000), ...options })) pieces.push(bytes)
+    for await (const { bytes } of this.runtime.logs(instance, { signal: AbortSignal.timeout(60_000), ...options })) pieces.push(bytes)
     return Buffer.concat(pieces)
   }
 }
