@@ -154,7 +154,8 @@ class NodeAgent implements Agent {
       onChange: (uid, path, stop) => this.#reloadFor(uid, path, stop),
     })
     const informers = [this.#instances, this.#processes, this.#events]
-    const workers = [this.#statuses, heartbeat, files, { run: (stop: AbortSignal) => this.#relistLoop(stop) }]
+    const notices = { run: (stop: AbortSignal) => this.#tellNotices(stop) }
+    const workers = [this.#statuses, heartbeat, files, notices, { run: (stop: AbortSignal) => this.#relistLoop(stop) }]
     try {
       await runAll([informers, workers, [this.#controller()]], signal)
     } finally {
@@ -266,6 +267,13 @@ class NodeAgent implements Agent {
         if (tracked === undefined || tracked.runId !== run?.id || tracked.running !== (run?.state === 'running')) this.#enqueue(instance)
       }
     })
+  }
+
+  async #tellNotices(signal: AbortSignal): Promise<void> {
+    for await (const { instance: uid, reason, message } of this.#options.runtime.notices(signal)) {
+      const instance = this.#instance(uid)
+      if (instance !== undefined) this.#events.record(instance, { type: 'Warning', reason, message })
+    }
   }
 
   #instance(uid: string): Instance | undefined {

@@ -1,18 +1,21 @@
-import type { InstanceId } from './runtime.ts'
+/** Tells whoever iterates what there is to know. Of two items with the same key, the later one takes the place of one that still waits. */
+export class Hints<T> {
+  readonly #keyOf: (item: T) => string
+  readonly #listeners = new Set<(item: T) => void>()
 
-/** Tells whoever iterates which Instances may have changed. An Instance waits in line once, however often it is told. */
-export class Hints {
-  readonly #listeners = new Set<(instance: InstanceId) => void>()
-
-  publish(instance: InstanceId): void {
-    for (const listener of [...this.#listeners]) listener(instance)
+  constructor(keyOf: (item: T) => string) {
+    this.#keyOf = keyOf
   }
 
-  async *iterate(signal: AbortSignal): AsyncGenerator<InstanceId> {
-    const pending = new Set<InstanceId>()
+  publish(item: T): void {
+    for (const listener of [...this.#listeners]) listener(item)
+  }
+
+  async *iterate(signal: AbortSignal): AsyncGenerator<T> {
+    const pending = new Map<string, T>()
     let resume = (): void => {}
-    const listener = (instance: InstanceId): void => {
-      pending.add(instance)
+    const listener = (item: T): void => {
+      pending.set(this.#keyOf(item), item)
       resume()
     }
     const stop = (): void => resume()
@@ -27,8 +30,8 @@ export class Hints {
           })
           continue
         }
-        pending.delete(next)
-        yield next
+        pending.delete(next[0])
+        yield next[1]
       }
     } finally {
       this.#listeners.delete(listener)

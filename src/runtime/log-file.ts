@@ -59,6 +59,15 @@ export interface Sample {
   readonly grown: number
 }
 
+export interface LogFileOptions {
+  readonly path: string
+  readonly mode: CutMode
+  readonly tools: CutTools
+  readonly log: Logger
+  /** Called when the program is seen to have emptied the file. */
+  readonly truncated: () => void
+}
+
 /**
  * One log that a program appends to while it is rotated. Bytes keep their logical position for ever. Only this class cuts
  * the file and only under its lock, so whoever reads inside `locked` sees place and content agree.
@@ -69,6 +78,7 @@ export class LogFile {
   readonly #mode: CutMode
   readonly #tools: CutTools
   readonly #log: Logger
+  readonly #truncated: () => void
   #place: Place = { base: 0, head: 0 }
   #size = 0
   #lock: Promise<unknown> = Promise.resolve()
@@ -76,11 +86,12 @@ export class LogFile {
   /** A cut is under way: size and place don't agree for a moment. */
   #cutting = false
 
-  constructor(options: { readonly path: string; readonly mode: CutMode; readonly tools: CutTools; readonly log: Logger }) {
+  constructor(options: LogFileOptions) {
     this.path = options.path
     this.#mode = options.mode
     this.#tools = options.tools
     this.#log = options.log
+    this.#truncated = options.truncated
     this.index = new LogIndex(`${options.path}.idx`)
   }
 
@@ -108,7 +119,7 @@ export class LogFile {
     if (size < this.#size) {
       // The program emptied its own log, as `>/dev/stdout` does. Positions go on from where the log was. When it has
       // written as much again between two looks, this isn't seen, and a follower misses that much.
-      this.#log.warn({ file: this.path }, 'A program truncated its log')
+      this.#truncated()
       const base = this.#place.base + this.#size
       this.#setPlace({ base, head: base })
     }

@@ -1,19 +1,17 @@
 import { chownSync, closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, epochOf, type Millis, sleep } from '../base/clock.ts'
+import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { SpawnChild } from './child.ts'
 import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
-import { logCursor, parseLogCursor } from './log-cursor.ts'
 import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
 import { LogFile, nextLook } from './log-file.ts'
-import { offsetSince } from './log-index.ts'
 import { LogLinks } from './log-links.ts'
-import { isLineStart, LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
+import { type Output, type RunMark, readOutput, tailOf } from './log-output.ts'
 import { type RetiredLog, RetiredLogs } from './retired-logs.ts'
-import type { HostGap, InstanceId, LogConfig, LogOptions, LogPiece, RunConfig } from './runtime.ts'
+import type { HostGap, InstanceId, LogConfig, LogOptions, LogPiece, Notice, RunConfig } from './runtime.ts'
 import type { Spares } from './spares.ts'
 import { isMissing, readLineAt, writeLineAt } from './state-dir.ts'
 import type { Trash } from './trash.ts'
@@ -27,20 +25,11 @@ export interface LogStoreOptions {
   readonly spares: Spares
   readonly trash: Trash
   readonly retention: Millis
+  readonly notify: (notice: Notice) => void
 }
 
-/** Where the output of one attempt begins, in each file. */
-interface RunMark {
-  readonly attempt: number
-  readonly out: number
-  readonly err: number
-}
-
-interface Log {
+interface Log extends Output {
   readonly instance: InstanceId
-  readonly out: LogFile
-  readonly err: LogFile
-  marks: readonly RunMark[]
   config: LogConfig | undefined
   /** Owners of the files that are known to be there. */
   readonly owners: Map<LogFile, number>
@@ -49,11 +38,9 @@ interface Log {
   cancel: (() => void) | undefined
   /** The look that is under way. */
   looking: Promise<void> | undefined
-  retired: boolean
 }
 
 const KEPT_MARKS = 8
-const FOLLOW_INTERVAL: Millis = 100
 const FIRST_LOOK: Millis = 200
 /** Rotations at once: each costs one thread of Node's four while it compresses. */
 const MAX_ROTATIONS = 2
@@ -209,80 +196,11 @@ export class LogStore {
   }
 
   async tail(instance: InstanceId, bytes: number): Promise<string> {
-    const log = await this.#open(instance)
-    const mark = log.marks.at(-1)
-    if (mark === undefined) return ''
-    const err = await this.#lastBytes(log.err, mark.err, bytes)
-    return err === '' ? this.#lastBytes(log.out, mark.out, bytes) : err
+    return tailOf(await this.#open(instance), bytes)
   }
 
   async *read(instance: InstanceId, options: LogOptions): AsyncGenerator<LogPiece> {
-    const log = await this.#open(instance)
-    const sources = await this.#sources(log, options)
-    // Without a run there is nothing to read, unless one is waited for.
-    if (sources === undefined) return
-    const [out, err] = sources
-    const cursor = (): string => logCursor({ out: out.position, err: err.position })
-    yield { bytes: Buffer.alloc(0), cursor: cursor(), skipped: 0 }
-    let left = options.limitBytes ?? Number.POSITIVE_INFINITY
-    const isEndless = options.follow === true && out.end === undefined
-    for (let isFirst = true; left > 0 && !options.signal.aborted; isFirst = false) {
-      for (const source of sources) {
-        for await (const { bytes, skipped } of piecesOf(source)) {
-          const kept = bytes.subarray(0, left)
-          left -= kept.length
-          yield { bytes: kept, cursor: cursor(), skipped }
-          if (left <= 0 || options.signal.aborted) return
-        }
-      }
-      if (!isEndless || (log.retired && !isFirst)) return
-      await sleep(this.#options.clock, FOLLOW_INTERVAL, options.signal).catch(() => {
-        // Only the abort ends this sleep early; the loop's condition sees it.
-      })
-    }
-  }
-
-  /** Where to read from and to, in both files; undefined when nothing was written that is asked for. */
-  async #sources(log: Log, options: LogOptions): Promise<readonly [Source, Source] | undefined> {
-    const stamps = (file: LogFile, isLineStart: boolean): LineStamps | undefined => {
-      if (options.timestamps !== true) return undefined
-      const now = (): Millis => epochOf(this.#options.clock.now())
-      return new LineStamps({ entries: () => file.index.read(), now, isLineStart })
-    }
-    const place = options.cursor === undefined ? undefined : parseLogCursor(options.cursor)
-    if (place !== undefined) {
-      const source = async (file: LogFile, position: number): Promise<Source> => {
-        const end = await file.end()
-        const from = Math.min(position, end)
-        return { file, position: from, end: options.follow === true ? undefined : end, stamps: stamps(file, await isLineStart(file, from)) }
-      }
-      return [await source(log.out, place.out), await source(log.err, place.err)]
-    }
-    const newest = log.marks.at(-1)
-    const mark = options.previous === true ? log.marks.at(-2) : newest
-    if (mark === undefined && (options.previous === true || options.follow !== true)) return undefined
-    const until = options.previous === true ? newest : undefined
-    const source = async (file: LogFile, low: number, high: number | undefined): Promise<Source> => {
-      const end = high ?? (await file.end())
-      let start = low
-      if (options.since !== undefined) {
-        const since = Math.min(end, offsetSince(file.index.read(), epochOf(options.since)))
-        if (since > low) start = await startOfLine(file, low, since)
-      }
-      if (options.tailLines !== undefined) start = await startOfLastLines(file, start, end, options.tailLines)
-      return { file, position: start, end: options.follow === true ? high : end, stamps: stamps(file, true) }
-    }
-    return [await source(log.out, mark?.out ?? 0, until?.out), await source(log.err, mark?.err ?? 0, until?.err)]
-  }
-
-  async #lastBytes(file: LogFile, low: number, bytes: number): Promise<string> {
-    const end = await file.end()
-    const start = Math.max(low, end - bytes)
-    const pieces: Buffer[] = []
-    for await (const piece of readRange(file, start, end)) pieces.push(piece.bytes)
-    const all = Buffer.concat(pieces)
-    const newline = start > low ? all.indexOf(10) : -1
-    return all.subarray(newline < 0 || newline === all.length - 1 ? 0 : newline + 1).toString()
+    yield* readOutput(await this.#open(instance), options, this.#options.clock)
   }
 
   #open(instance: InstanceId): Promise<Log> {
@@ -300,7 +218,13 @@ export class LogStore {
   async #openNow(instance: InstanceId): Promise<Log> {
     const directory = this.directory(instance)
     const { log, err } = this.paths(instance)
-    const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log.child({ instance }) }
+    const truncated = (): void =>
+      this.#notify(
+        instance,
+        'LogTruncated',
+        'The program emptied its own log. To write to /dev/stdout it should open it for appending (>>)',
+      )
+    const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log.child({ instance }), truncated }
     const files = { out: new LogFile({ ...options, path: log }), err: new LogFile({ ...options, path: err }) }
     const owners = new Map<LogFile, number>()
     // After a first opening that failed half-way, the directory is there too.
@@ -357,12 +281,22 @@ export class LogStore {
       if (live >= config.maxSize) {
         await this.#rotations.run(async () => {
           const dropped = await file.rotate(config)
-          if (dropped > 0) this.#options.log.warn({ instance: log.instance, dropped }, 'A log grew faster than it could be kept')
+          if (dropped > 0)
+            this.#notify(
+              log.instance,
+              'LogDropped',
+              `${dropped} bytes of output were dropped: it came faster than logs.maxSize and logs.maxFiles let it be kept`,
+            )
         })
       }
       next = Math.min(next, nextLook({ grown, during, maxSize: config.maxSize, previous: during }))
     }
     return next
+  }
+
+  #notify(instance: InstanceId, reason: Notice['reason'], message: string): void {
+    this.#options.log.warn({ instance }, message)
+    this.#options.notify({ instance, reason, message })
   }
 
   /** Deletes logs whose time is over, now and then. */
@@ -395,23 +329,5 @@ export class LogStore {
     await this.#options.trash.discard(this.directory(instance))
     this.#found.delete(instance)
     if (link !== undefined) await this.#links.drop(link, instance)
-  }
-}
-
-interface Source {
-  readonly file: LogFile
-  position: number
-  /** Absent: goes on for ever. */
-  readonly end: number | undefined
-  readonly stamps: LineStamps | undefined
-}
-
-/** What there is to read of a source now. Its position goes along. */
-async function* piecesOf(source: Source): AsyncGenerator<{ readonly bytes: Buffer; readonly skipped: number }> {
-  for await (const piece of readRange(source.file, source.position, source.end ?? Number.MAX_SAFE_INTEGER)) {
-    const { position, bytes }: Piece = piece
-    const skipped = position - source.position
-    source.position = position + bytes.length
-    yield { bytes: source.stamps === undefined ? bytes : source.stamps.stamp(piece), skipped }
   }
 }

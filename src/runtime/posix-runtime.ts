@@ -30,6 +30,7 @@ import {
   type LogConfig,
   type LogOptions,
   type LogPiece,
+  type Notice,
   type ProcessRuntime,
   type Run,
   type RunConfig,
@@ -87,7 +88,8 @@ class PosixRuntime implements ProcessRuntime {
   readonly #dir: StateDir
   readonly #files: LaunchFiles
   readonly #instances = new Map<InstanceId, Instance>()
-  readonly #hints = new Hints()
+  readonly #hints = new Hints<InstanceId>((instance) => instance)
+  readonly #notices = new Hints<Notice>(({ instance, reason }) => `${instance} ${reason}`)
   readonly #boot = bootId()
   readonly #stopped = new AbortController()
   #open: Parts | undefined
@@ -132,7 +134,8 @@ class PosixRuntime implements ProcessRuntime {
     for (const each of Object.values(spareDirectories)) if (existsSync(each)) await trash.discard(each)
     const spares = new Spares({ ...spareDirectories, boot: bootLine(this.#boot), host, spawn: spawnChild, log })
     spares.prepare()
-    const logs = new LogStore({ dataDir, clock, log, host, spawn: spawnChild, spares, trash, retention: logRetention })
+    const notify = (notice: Notice): void => this.#notices.publish(notice)
+    const logs = new LogStore({ dataDir, clock, log, host, spawn: spawnChild, spares, trash, retention: logRetention, notify })
     await logs.open(known)
     const ended = (entry: Instance): Promise<void> => logs.endRun(entry.id)
     const observer = new RunObserver({ dir, trees, clock, log, bootId: this.#boot, hints: this.#hints, signal, ended })
@@ -265,6 +268,10 @@ class PosixRuntime implements ProcessRuntime {
       await this.#parts.shims.layOut(entry)
       this.#writeNote(entry, note)
     })
+  }
+
+  notices(signal: AbortSignal): AsyncIterable<Notice> {
+    return this.#notices.iterate(AbortSignal.any([signal, this.#stopped.signal]))
   }
 
   changes(signal: AbortSignal): AsyncIterable<InstanceId> {

@@ -6,7 +6,7 @@ import type { Instance } from './instance.ts'
 import { type Observation, observe, runOf } from './observe.ts'
 import { isAlive, type ProcessIdentity, readPidFile, readStat } from './proc-stat.ts'
 import { isLive, type ProcessTrees, pause, signalProcess } from './process-tree.ts'
-import type { Run } from './runtime.ts'
+import type { InstanceId, Run } from './runtime.ts'
 import type { ExtraFile, RunFile, StateDir } from './state-dir.ts'
 
 /** A daemon writes its pid file about when its first process ends, a little later at most. */
@@ -21,7 +21,7 @@ export interface RunObserverOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly bootId: string
-  readonly hints: Hints
+  readonly hints: Hints<InstanceId>
   readonly signal: AbortSignal
   /** The newest run has just been seen to be over. */
   readonly ended: (entry: Instance) => Promise<void>

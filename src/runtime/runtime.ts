@@ -186,6 +186,14 @@ export interface LogPiece {
   readonly skipped: number
 }
 
+/** Something that happened to an Instance beside its life and death, for people. */
+export interface Notice {
+  readonly instance: InstanceId
+  /** LogDropped: it wrote faster than its log can be kept. LogTruncated: it emptied its log itself. */
+  readonly reason: 'LogDropped' | 'LogTruncated'
+  readonly message: string
+}
+
 /** What this host can't do, each with the fields of LaunchConfig it concerns and a sentence. */
 export interface HostGap {
   readonly field: string
@@ -224,6 +232,8 @@ export interface ProcessRuntime {
   saveNote(instance: InstanceId, note: string): Promise<void>
   /** A hint to look again sooner. May drop, double or come late. */
   changes(signal: AbortSignal): AsyncIterable<InstanceId>
+  /** What somebody should know of Instances. Nothing is kept for those who come later. */
+  notices(signal: AbortSignal): AsyncIterable<Notice>
   /** New limits of log size and number, taken up by the running program's log. */
   configureLogs(instance: InstanceId, logs: LogConfig): void
   /**

@@ -75,7 +75,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       return reopened(join(directory, 'log'))
     }
     async function reopened(path: string): Promise<LogFile> {
-      const file = new LogFile({ path, mode, tools, log: silentLogger })
+      const file = new LogFile({ path, mode, tools, log: silentLogger, truncated: () => {} })
       await file.open()
       return file
     }
@@ -194,7 +194,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
           const size = statSync(file.path).size
           const notes: string[] = []
           const stopAt = new InterruptedTools(file.path, notes)
-          const rotating = new LogFile({ path: file.path, mode, tools: stopAt.tools, log: silentLogger })
+          const rotating = new LogFile({ path: file.path, mode, tools: stopAt.tools, log: silentLogger, truncated: () => {} })
           await rotating.open()
           await rotating.rotate(config())
           const note = notes[0] ?? assert.fail('no note was seen')

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
-import type { InstanceId, LogConfig } from '../../src/runtime/runtime.ts'
+import type { InstanceId, LogConfig, Notice } from '../../src/runtime/runtime.ts'
 import { eventually } from '../support/eventually.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
 
@@ -63,6 +63,24 @@ describe('logs', () => {
     const whole = text.slice(text.indexOf('\n') + 1)
     assert.ok(whole.length > MIB / 2)
     assert.equal(whole.slice(-100), `${String(599_999).padStart(99, '0')}\n`)
+  })
+
+  test('output that had to be dropped is told of', async () => {
+    const stop = new AbortController()
+    const notices: Notice[] = []
+    const noticing = (async () => {
+      for await (const notice of machine.runtime.notices(stop.signal)) notices.push(notice)
+    })()
+    const run = await machine.start(counting(100_000), { logs: logs({ maxSize: 100 * MIB }) })
+    await machine.exited(run.instance)
+    // Ten megabytes lie there, of which a quarter may stay: as after a flood.
+    machine.runtime.configureLogs(run.instance, logs({ maxFiles: 2 }))
+    await eventually(() => assert.equal(notices.length, 1))
+    stop.abort()
+    await noticing
+    assert.equal(notices[0]?.instance, run.instance)
+    assert.equal(notices[0]?.reason, 'LogDropped')
+    assert.match(notices[0]?.message ?? '', /^\d{7} bytes of output were dropped/)
   })
 
   test('limits changed while the program runs are taken up', async () => {

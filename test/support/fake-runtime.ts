@@ -1,4 +1,5 @@
 import { type Clock, epochOf } from '../../src/base/clock.ts'
+import { Hints } from '../../src/runtime/hints.ts'
 import {
   attemptOf,
   type ExecConfig,
@@ -11,6 +12,7 @@ import {
   type LogConfig,
   type LogOptions,
   type LogPiece,
+  type Notice,
   type ProcessRuntime,
   type Run,
   type RunConfig,
@@ -73,6 +75,7 @@ const NOT_DEADLY: ReadonlySet<SignalName> = new Set(['CHLD', 'CONT', 'URG', 'WIN
  */
 export class FakeRuntime implements ProcessRuntime {
   readonly #clock: Clock
+  readonly #notices = new Hints<Notice>(({ instance, reason }) => `${instance} ${reason}`)
   readonly #entries = new Map<InstanceId, Entry>()
   readonly #programs = new Map<string, FakeProgram>()
   readonly #startErrors = new Map<string, StartError>()
@@ -338,6 +341,15 @@ export class FakeRuntime implements ProcessRuntime {
       if (instance === undefined) return
       yield instance
     }
+  }
+
+  async *notices(signal: AbortSignal): AsyncIterable<Notice> {
+    yield* this.#notices.iterate(signal)
+  }
+
+  /** Tells of something beside life and death. */
+  notify(notice: Notice): void {
+    this.#notices.publish(notice)
   }
 
   configureLogs(instance: InstanceId, logs: LogConfig): void {

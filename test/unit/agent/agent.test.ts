@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
 import { apiError } from '../../../src/api/status.ts'
-import { StartError } from '../../../src/runtime/runtime.ts'
+import { type InstanceId, StartError } from '../../../src/runtime/runtime.ts'
 import { AgentWorld } from '../../support/agent-world.ts'
 
 describe('an agent', () => {
@@ -47,6 +47,18 @@ describe('an agent', () => {
     await world.advance(300)
     assert.equal(world.runtime.started.length, 3)
     assert.equal((await world.get()).status?.restartCount, 2)
+  })
+
+  test('tells of what the runtime noticed as an Event', async () => {
+    await world.create()
+    const { metadata } = await world.get()
+    world.runtime.notify({ instance: metadata.uid as InstanceId, reason: 'LogDropped', message: '5 bytes of output were dropped' })
+    await world.settle()
+    const { items } = await world.client.for('Event').list()
+    assert.deepEqual(
+      items.filter(({ reason }) => reason === 'LogDropped').map(({ type, message }) => [type, message]),
+      [['Warning', '5 bytes of output were dropped']],
+    )
   })
 
   test('lets a deleted Instance go once nothing of it is left', async () => {
