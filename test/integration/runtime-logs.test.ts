@@ -75,12 +75,13 @@ describe('logs', () => {
     await machine.exited(run.instance)
     // Ten megabytes lie there, of which a quarter may stay: as after a flood.
     machine.runtime.configureLogs(run.instance, logs({ maxFiles: 2 }))
-    await eventually(() => assert.equal(notices.length, 1))
+    // Others that share the machine may have something to tell, too.
+    const told = (): Notice | undefined => notices.find(({ instance }) => instance === run.instance)
+    await eventually(() => assert.ok(told(), 'no notice'))
     stop.abort()
     await noticing
-    assert.equal(notices[0]?.instance, run.instance)
-    assert.equal(notices[0]?.reason, 'LogDropped')
-    assert.match(notices[0]?.message ?? '', /^\d{7} bytes of output were dropped/)
+    assert.equal(told()?.reason, 'LogDropped')
+    assert.match(told()?.message ?? '', /^\d{7} bytes of output were dropped/)
   })
 
   test('limits changed while the program runs are taken up', async () => {
