@@ -25,6 +25,7 @@ export function commandOf({ command, args = [], script, interpreter }: ProcessTe
 export function surroundingsOf(template: ProcessTemplate, identity: Identity): Omit<LaunchConfig, 'command' | 'env'> {
   const { securityContext, rlimits, nice, ioPriority, oomScoreAdj, cpuAffinity, searchPath, workingDir } = template
   const { runAsUser, runAsGroup, supplementalGroups, umask, noNewPrivileges, capabilities } = securityContext ?? {}
+  const { readOnlyPaths, writablePaths, hiddenPaths, privateTmp } = securityContext ?? {}
   const ownUser = runAsUser === undefined && runAsGroup === undefined && supplementalGroups === undefined
   return {
     searchPath,
@@ -33,6 +34,10 @@ export function surroundingsOf(template: ProcessTemplate, identity: Identity): O
     ...(ownUser ? {} : { identity }),
     ...(noNewPrivileges === true ? { noNewPrivileges } : {}),
     ...(capabilities === undefined ? {} : { capabilities: { add: capabilities.add ?? [], drop: capabilities.drop ?? [] } }),
+    ...(readOnlyPaths === undefined ? {} : { readOnlyPaths }),
+    ...(writablePaths === undefined ? {} : { writablePaths }),
+    ...(hiddenPaths === undefined ? {} : { hiddenPaths }),
+    ...(privateTmp === true ? { privateTmp } : {}),
     ...(rlimits === undefined
       ? {}
       : { rlimits: Object.fromEntries(Object.entries(rlimits).map(([name, value]) => [name, rlimitOf(value)])) }),

@@ -88,10 +88,10 @@ function conditionsOf(
 
 /** Sentences about what this host can't do of what the template asks for. */
 export function gapsOf(template: ProcessTemplate, gaps: readonly HostGap[]): readonly string[] {
-  return gaps.filter(({ field }) => asksFor(template, field)).map(({ message }) => message)
+  return gaps.filter((gap) => asksFor(template, gap)).map(({ message }) => message)
 }
 
-function asksFor(template: ProcessTemplate, field: string): boolean {
+function asksFor(template: ProcessTemplate, { field, below = 0 }: HostGap): boolean {
   const { securityContext, rlimits, nice, ioPriority, oomScoreAdj, cpuAffinity } = template
   switch (field) {
     case 'identity':
@@ -114,6 +114,16 @@ function asksFor(template: ProcessTemplate, field: string): boolean {
       return oomScoreAdj !== undefined
     case 'cpuAffinity':
       return cpuAffinity !== undefined
+    case 'nice.below':
+      return nice !== undefined && nice < below
+    case 'oomScoreAdj.below':
+      return oomScoreAdj !== undefined && oomScoreAdj < below
+    case 'ioPriority.RealTime':
+      return ioPriority?.class === 'RealTime'
+    case 'mounts': {
+      const { readOnlyPaths = [], hiddenPaths = [], privateTmp = false } = securityContext ?? {}
+      return readOnlyPaths.length + hiddenPaths.length > 0 || privateTmp
+    }
     default:
       // What concerns every process of the host is said once, of the Node.
       return false

@@ -632,6 +632,28 @@ export interface SecurityContext {
    */
   readonly noNewPrivileges: boolean
   readonly capabilities?: Capabilities
+  /**
+   * Files and directories that the program can't write to, with all below them; `/` is the whole file system. Of two paths the deeper one decides. All must exist when it is started; links are followed then.
+   *
+   * @maxItems 100
+   */
+  readonly readOnlyPaths?: readonly string[]
+  /**
+   * What stays writable below a path of readOnlyPaths, as far as it is for the program's user.
+   *
+   * @maxItems 100
+   */
+  readonly writablePaths?: readonly string[]
+  /**
+   * Files and directories in whose places the program sees empty ones that nobody may read.
+   *
+   * @maxItems 100
+   */
+  readonly hiddenPaths?: readonly string[]
+  /**
+   * True: `/tmp` and `/var/tmp` are the Instance's own and empty at first. They are kept when the program restarts, and deleted with the Instance.
+   */
+  readonly privateTmp: boolean
 }
 /**
  * Linux capabilities, without CAP_.

@@ -18,6 +18,7 @@ export interface ExecContext {
   readonly clock: Clock
   /** Absolute path of the program. */
   readonly program: string
+  readonly mounts: readonly string[] | undefined
 }
 
 /**
@@ -25,7 +26,7 @@ export interface ExecContext {
  * behind is killed when it ends by itself. Rejects with the signal's reason when that ended it.
  */
 export async function runExec(config: ExecConfig, context: ExecContext, signal: AbortSignal): Promise<ExecResult> {
-  const { spawn, host, trees, clock, program } = context
+  const { spawn, host, trees, clock, program, mounts } = context
   signal.throwIfAborted()
   const token = randomUUID().slice(0, 8)
   const root: TreeRoot = {
@@ -39,7 +40,7 @@ export async function runExec(config: ExecConfig, context: ExecContext, signal: 
   try {
     const own: ExecConfig = { ...config, env: { ...config.env, PMK_RUN: root.marker } }
     const prologue = ['exec 2>&1', ...(join === undefined ? [] : [join])].join('\n')
-    const text = launchText(own, { host, program, secondInput: '<&3 3<&-', setsid: false, prologue })
+    const text = launchText(own, { host, program, secondInput: '<&3 3<&-', setsid: false, prologue, mounts })
     const child = await spawn({
       command: host.shell,
       args: [],

@@ -1,3 +1,4 @@
+import { capabilityName } from './capabilities.ts'
 import type { HostTools } from './host.ts'
 import { type LaunchConfig, type Rlimit, StartError } from './runtime.ts'
 
@@ -26,6 +27,8 @@ export interface LaunchOptions {
   readonly setsid: boolean
   /** Lines put in front, such as joining a cgroup. */
   readonly prologue?: string
+  /** Words that run the rest of the chain where its mounts are; the working directory is entered there. */
+  readonly mounts?: readonly string[] | undefined
 }
 
 /**
@@ -34,11 +37,11 @@ export interface LaunchOptions {
  */
 export function launchText(config: LaunchConfig, options: LaunchOptions): LaunchText {
   checkWords(config)
-  const { host, program } = options
+  const { host, program, mounts } = options
   const chain: string[] = []
   const lines = options.prologue === undefined ? [] : [options.prologue]
 
-  lines.push(orDie(`cd -P -- ${quote(config.workingDir ?? '/')}`, 127))
+  lines.push(orDie(`cd -P -- ${quote((mounts === undefined ? config.workingDir : undefined) ?? '/')}`, 127))
   if (config.umask !== undefined) lines.push(orDie(`umask ${quote(config.umask)}`, 126))
   if (config.oomScoreAdj !== undefined) lines.push(orDie(`echo ${Math.trunc(config.oomScoreAdj)} >/proc/self/oom_score_adj`, 126))
   else if (host.protectsShims) lines.push(`echo ${host.oomScoreAdj} >/proc/self/oom_score_adj`)
@@ -46,6 +49,8 @@ export function launchText(config: LaunchConfig, options: LaunchOptions): Launch
   lines.push(...limits.lines)
 
   if (options.setsid) chain.push(tool(host, 'setsid'))
+  // Ahead of limits and privileges, which might leave too little to mount with.
+  if (mounts !== undefined) chain.push(...mounts)
   if (config.nice !== undefined && config.nice !== host.nice) chain.push(tool(host, 'nice'), '-n', String(config.nice - host.nice))
   if (config.ioPriority !== undefined) {
     chain.push(tool(host, 'ionice'), '-c', { RealTime: '1', BestEffort: '2', Idle: '3' }[config.ioPriority.class])
@@ -59,7 +64,7 @@ export function launchText(config: LaunchConfig, options: LaunchOptions): Launch
   const command = [program, ...config.command.slice(1)].map(quote).join(' ')
   const chainWords = chain.map(quote).join(' ')
   const stdin = `0<${quote(config.stdinFile ?? '/dev/null')}`
-  if (privileges.length === 0) {
+  if (privileges.length === 0 && mounts === undefined) {
     // The redirection stands on the last line: the shell may be reading this very text from its standard input.
     lines.push(...environmentLines(config.env), `exec ${stdin} ${chainWords} ${command}`)
     return { main: text(lines), second: undefined }
@@ -99,9 +104,9 @@ function limitLines(limits: Readonly<Record<string, Rlimit>>, host: HostTools): 
   for (const [name, { soft, hard }] of Object.entries(limits)) {
     if (!/^[a-z]{1,12}$/.test(name)) throw new StartError('NotPermitted', `There is no resource limit "${name}"`)
     if (name === 'nofile') {
+      const [low, high] = [soft, hard].map((limit) => (limit === 'unlimited' ? host.largestNofile : limit))
       // Never may the soft limit be above the hard one, not even in between.
-      const order =
-        soft !== 'unlimited' && soft <= host.hardNofile ? [`-S -n ${soft}`, `-H -n ${hard}`] : [`-H -n ${hard}`, `-S -n ${soft}`]
+      const order = (low ?? 0) <= host.hardNofile ? [`-S -n ${low}`, `-H -n ${high}`] : [`-H -n ${high}`, `-S -n ${low}`]
       lines.push(orDie(order.map((words) => `ulimit ${words}`).join(' && '), 126))
     } else words.push(`--${name}=${soft}:${hard}`)
   }
@@ -137,9 +142,9 @@ function privilegeWords(config: LaunchConfig, host: HostTools): string[] {
 }
 
 function capability(name: string): string {
-  const plain = name.toLowerCase().replace(/^cap_/, '')
-  if (!/^[a-z][a-z0-9_]*$/.test(plain)) throw new StartError('NotPermitted', `There is no capability "${name}"`)
-  return plain
+  const plain = capabilityName(name)
+  if (plain === undefined) throw new StartError('NotPermitted', `There is no capability "${name}"`)
+  return plain.toLowerCase()
 }
 
 function tool(host: HostTools, name: string): string {

@@ -12,6 +12,7 @@ import { Instance } from './instance.ts'
 import { LaunchFiles } from './launch-files.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
+import { Mounts } from './mounts.ts'
 import { writeNote } from './note-file.ts'
 import { bootId, readStat } from './proc-stat.ts'
 import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
@@ -72,6 +73,7 @@ interface Parts {
   readonly trees: ProcessTrees
   readonly launcher: Launcher
   readonly logs: LogStore
+  readonly mounts: Mounts
   readonly shims: ShimKeeper
   readonly observer: RunObserver
   readonly starter: Starter
@@ -105,9 +107,11 @@ class PosixRuntime implements ProcessRuntime {
   async open(): Promise<void> {
     const { dataDir, cgroups, logRetention = LOG_RETENTION } = this.#options
     const [clock, log, dir, signal] = [this.#clock, this.#log, this.#dir, this.#stopped.signal]
-    const host = findTools()
+    const tools = findTools()
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     dir.prepare()
+    const mounts = new Mounts({ dir, directory: join(dataDir, 'hidden'), host: tools, spawn: spawnChild })
+    const host: HostTools = { ...tools, noMounts: await mounts.open() }
     const ids = dir.instances()
     for (const id of ids) {
       const entry = new Instance(id)
@@ -144,10 +148,10 @@ class PosixRuntime implements ProcessRuntime {
       logPath: (entry) => logs.paths(entry.id).log,
       watch: (entry) => observer.watch(entry),
     })
-    const starter = new Starter({ dir, files: this.#files, host, logs, shims, trees, observer, clock, bootId: this.#boot, signal })
+    const starter = new Starter({ dir, files: this.#files, host, logs, mounts, shims, trees, observer, clock, bootId: this.#boot, signal })
     const relist = new Relist({ entries: () => [...this.#instances.values()], observer, trees, clock, log })
     const gaps = [...hostGapsOf(host), ...treeGaps, ...logs.gaps]
-    this.#open = { host, trees, launcher, logs, shims, observer, starter, relist, spares, trash, gaps }
+    this.#open = { host, trees, launcher, logs, mounts, shims, observer, starter, relist, spares, trash, gaps }
     const adoption = { dir, files: this.#files, logs, observer, trees, starter, log, bootId: this.#boot }
     await adoptAll([...this.#instances.values()], adoption)
     relist.start()
@@ -227,7 +231,8 @@ class PosixRuntime implements ProcessRuntime {
 
   async remove(instance: InstanceId): Promise<void> {
     const entry = this.#instances.get(instance)
-    if (entry === undefined) return
+    // A hook ahead of the first start may have made some.
+    if (entry === undefined) return this.#parts.trash.discard(this.#dir.temporary(instance))
     await entry.exclusively(async () => {
       if (this.#instances.get(instance) !== entry) return
       const run = await this.#refresh(entry)
@@ -303,10 +308,12 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   async exec(config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
-    const { host, trees } = this.#parts
+    const { host, trees, mounts } = this.#parts
     checkPermitted(config, host)
     const program = await checkFiles(config)
-    return runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program }, signal)
+    // Built anew and not entered: a hook needs the same view when no program runs, and a program just begun has no mounts yet.
+    const view = await mounts.words(config, config.instance)
+    return runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program, mounts: view }, signal)
   }
 
   readFileAs(path: string, identity: Identity | undefined): Promise<string> {
@@ -376,6 +383,8 @@ class PosixRuntime implements ProcessRuntime {
     entry.watcher = undefined
     await trees.dissolve(entry.id)
     await logs.retire(entry.id)
+    // The run directory goes last: as long as it is there, the next server knows that something is left to do.
+    await trash.discard(this.#dir.temporary(entry.id))
     await trash.discard(this.#dir.directory(entry.id))
   }
 

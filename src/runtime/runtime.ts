@@ -47,6 +47,13 @@ export interface LaunchConfig {
   readonly noNewPrivileges?: boolean
   readonly capabilities?: { readonly add: readonly string[]; readonly drop: readonly string[] }
   readonly stdinFile?: string
+  /** What the program can't write to, with all below; of two paths the deeper one decides. Absolute, like all of these. */
+  readonly readOnlyPaths?: readonly string[]
+  readonly writablePaths?: readonly string[]
+  /** Files and directories in whose places it sees empty ones that can't be read. */
+  readonly hiddenPaths?: readonly string[]
+  /** `/tmp` and `/var/tmp` are the Instance's own, until it is removed. */
+  readonly privateTmp?: boolean
 }
 
 export interface LogConfig {
@@ -116,6 +123,7 @@ export class StartError extends Error {
     | 'CommandNotExecutable'
     | 'WorkingDirMissing'
     | 'StdinMissing'
+    | 'PathMissing'
     | 'UserNotFound'
     | 'NotPermitted'
     | 'ArgumentTooLong'
@@ -197,6 +205,8 @@ export interface Notice {
 /** What this host can't do, each with the fields of LaunchConfig it concerns and a sentence. */
 export interface HostGap {
   readonly field: string
+  /** Only values below this one are concerned. */
+  readonly below?: number
   readonly message: string
 }
 

@@ -1,11 +1,12 @@
 import type { Clock, Millis } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 import { Gate } from './gate.ts'
-import { checkPermitted, type HostTools } from './host.ts'
+import { asksForMounts, checkPermitted, type HostTools } from './host.ts'
 import type { Instance } from './instance.ts'
 import { launchText, quote } from './launch-chain.ts'
 import type { LaunchFiles } from './launch-files.ts'
 import type { LogStore } from './log-store.ts'
+import type { Mounts } from './mounts.ts'
 import type { ProcessTrees } from './process-tree.ts'
 import { checkFiles } from './resolve-command.ts'
 import type { RunObserver } from './run-observer.ts'
@@ -24,6 +25,7 @@ export interface StarterOptions {
   readonly files: LaunchFiles
   readonly host: HostTools
   readonly logs: LogStore
+  readonly mounts: Mounts
   readonly shims: ShimKeeper
   readonly trees: ProcessTrees
   readonly observer: RunObserver
@@ -81,13 +83,14 @@ export class Starter {
   }
 
   async #start(entry: Instance, config: RunConfig, attempt: number, { patient }: { readonly patient: boolean }): Promise<Run> {
-    const { dir, files, host, logs, shims, trees, clock, bootId } = this.#options
+    const { dir, files, host, logs, mounts, shims, trees, clock, bootId } = this.#options
     checkPermitted(config, host)
     const program = await checkFiles(config)
     const env = { ...config.env, PMK_RUN: config.id }
     const prologue = config.logs.mergeStderr ? {} : { prologue: `exec 2>>${quote(logs.paths(entry.id).err)}` }
     const secondInput = `<${quote(files.secondPath(entry, attempt))}`
-    const text = launchText({ ...config, env }, { host, program, secondInput, setsid: true, ...prologue })
+    const view = asksForMounts(config) ? { mounts: await mounts.words(config, entry.id) } : {}
+    const text = launchText({ ...config, env }, { host, program, secondInput, setsid: true, ...view, ...prologue })
     const isFirst = entry.shim === undefined
     try {
       await logs.beginRun(config, attempt)

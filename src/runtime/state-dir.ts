@@ -1,6 +1,6 @@
 import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
 import { rename, rm, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { type ProcessStat, parseStat } from './proc-stat.ts'
 import type { InstanceId, LogConfig, RunId } from './runtime.ts'
 import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
@@ -54,6 +54,11 @@ export class StateDir {
   directory(instance: InstanceId): string {
     if (!INSTANCE_ID.test(instance)) throw new Error(`"${instance}" is no Instance id`)
     return join(this.root, instance)
+  }
+
+  /** Where the private temporary directories of an Instance lie, if it has any. */
+  temporary(instance: InstanceId): string {
+    return join(this.root, '..', 'tmp', basename(this.directory(instance)))
   }
 
   file(instance: InstanceId, name: string): string {

@@ -111,7 +111,7 @@ describe('what a program is launched with', () => {
     world.runtime.setUser({ uid: 33, gid: 33, supplementalGroups: [4], user: 'www', home: '/var/www', shell: '/bin/false' })
     await world.create({
       template: {
-        securityContext: { runAsUser: 'www', umask: '0027', noNewPrivileges: true },
+        securityContext: { runAsUser: 'www', umask: '0027', noNewPrivileges: true, privateTmp: false },
         rlimits: { nofile: { soft: 4096, hard: 8192 }, core: 'unlimited' },
         nice: 5,
         logs: { maxSize: '1Mi', maxFiles: 2, compress: false, mergeStderr: true },
@@ -144,7 +144,7 @@ describe('what a program is launched with', () => {
     ],
     [
       'the user is missing',
-      { template: { securityContext: { runAsUser: 'nobody-here', umask: '0022', noNewPrivileges: false } } },
+      { template: { securityContext: { runAsUser: 'nobody-here', umask: '0022', noNewPrivileges: false, privateTmp: false } } },
       /nobody-here/,
     ],
     [

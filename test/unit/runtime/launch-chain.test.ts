@@ -12,8 +12,14 @@ const host = (more: Partial<HostTools> = {}): HostTools => ({
   nice: 0,
   oomScoreAdj: 0,
   hardNofile: 4096,
+  hardLimits: new Map([
+    ['nofile', 4096],
+    ['nproc', 500],
+  ]),
+  largestNofile: 10_000,
   protectsShims: true,
   isOwn: (identity) => identity.uid === 0,
+  may: () => true,
   ...more,
 })
 const config = (more: Partial<LaunchConfig> = {}): LaunchConfig => ({
@@ -105,15 +111,25 @@ describe('launch texts', () => {
 })
 
 describe('what a host can do', () => {
-  const plain = host({ uid: 1000, isOwn: (identity) => identity.uid === 1000, protectsShims: false })
+  const noMounts = 'the server (user 1000) lacks the capability SYS_ADMIN, which mounting needs'
+  const plain = host({ uid: 1000, isOwn: (identity) => identity.uid === 1000, protectsShims: false, may: () => false, noMounts })
 
   const rows: readonly { given: string; config: Partial<LaunchConfig>; message: RegExp }[] = [
-    { given: 'another user', config: { identity: nobody }, message: /user nobody needs a server that runs as root/ },
+    {
+      given: 'another user',
+      config: { identity: nobody },
+      message: /user nobody needs a server with the capability SETUID; this one runs as user 1000/,
+    },
     { given: 'a lower niceness', config: { nice: -1 }, message: /nice value below 0/ },
     { given: 'the I/O class RealTime', config: { ioPriority: { class: 'RealTime' } }, message: /RealTime/ },
     { given: 'a lower out-of-memory score', config: { oomScoreAdj: -1 }, message: /oomScoreAdj below 0/ },
     { given: 'more open files', config: { rlimits: { nofile: { soft: 1, hard: 9999 } } }, message: /nofile above 4096/ },
-    { given: 'capabilities', config: { capabilities: { add: ['KILL'], drop: [] } }, message: /capabilities/ },
+    { given: 'a higher limit of another kind', config: { rlimits: { nproc: { soft: 1, hard: 'unlimited' } } }, message: /nproc above 500/ },
+    { given: 'a capability', config: { capabilities: { add: ['KILL'], drop: [] } }, message: /Adding the capability KILL/ },
+    { given: 'dropping capabilities', config: { capabilities: { add: [], drop: ['ALL'] } }, message: /SETPCAP/ },
+    { given: 'a read-only path', config: { readOnlyPaths: ['/usr'] }, message: /readOnlyPaths.*lacks the capability SYS_ADMIN/ },
+    { given: 'a hidden path', config: { hiddenPaths: ['/usr'] }, message: /hiddenPaths/ },
+    { given: 'private temporary directories', config: { privateTmp: true }, message: /privateTmp/ },
   ]
   for (const { given, config: more, message } of rows) {
     test(`${given} is refused to a server that isn't root`, () => {
@@ -133,5 +149,28 @@ describe('what a host can do', () => {
     )
     assert.throws(() => checkPermitted(config({ cpuAffinity: '0' }), bare), /no "taskset" command/)
     assert.deepEqual(hostGapsOf(host()), [])
+  })
+
+  test('what a server without privileges can not do is named, values included', () => {
+    assert.deepEqual(
+      hostGapsOf(plain).map(({ field, below }) => (below === undefined ? field : `${field} ${below}`)),
+      ['identity', 'capabilities', 'nice.below 0', 'ioPriority.RealTime', 'oomScoreAdj.below 0', 'mounts'],
+    )
+  })
+
+  test('what no privilege allows is refused before anything runs', () => {
+    const refused = (more: Partial<LaunchConfig>, message: RegExp): void =>
+      assert.throws(
+        () => checkPermitted(config(more), host()),
+        (err) => err instanceof StartError && message.test(err.message),
+      )
+    refused({ capabilities: { add: ['SIT_ON_A_HORSE'], drop: [] } }, /no capability "SIT_ON_A_HORSE"/)
+    refused({ rlimits: { nofile: { soft: 1, hard: 10_001 } } }, /10000 at most/)
+    refused({ rlimits: { core: { soft: 'unlimited', hard: 0 } } }, /soft limit is above/)
+  })
+
+  test('the largest number of open files stands for no limit', () => {
+    const { main } = linesOf({ rlimits: { nofile: { soft: 'unlimited', hard: 'unlimited' } } })
+    assert.ok(main.includes('ulimit -H -n 10000 && ulimit -S -n 10000 || exit 126'), main.join('\n'))
   })
 })
