@@ -10,8 +10,8 @@ import { apiError } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Authenticate } from './authentication.ts'
-import { InFlight, withDeadline } from './limits.ts'
-import { refuseWebPages } from './origin.ts'
+import { Cancellation, Deadlines, InFlight } from './limits.ts'
+import { refusalOfWebPage } from './origin.ts'
 import { queryOf } from './query.ts'
 import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.ts'
 import { sendStatus, sendText } from './send.ts'
@@ -37,13 +37,15 @@ export class HttpApp {
   readonly #clock: Clock
   readonly #log: Logger
   readonly #inFlight = new InFlight()
-  readonly #streams = new Set<AbortController>()
+  readonly #deadlines: Deadlines
+  readonly #streams = new Set<Cancellation>()
   #stopping = false
 
   constructor({ routes, authenticate, clock, log }: HttpAppOptions) {
     this.#authenticate = authenticate
     this.#clock = clock
     this.#log = log
+    this.#deadlines = new Deadlines(clock)
     const fixedPaths = new Set(routes.map(({ path }) => path).filter((path) => !path.includes(':')))
     this.#app = fastify({
       logger: false,
@@ -58,13 +60,7 @@ export class HttpApp {
     this.#app.removeAllContentTypeParsers()
     // Bodies stay bytes: what they are is decided by each route.
     this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    this.#app.addHook('onRequest', async (request) => {
-      if (!isLocal(request.raw)) refuseWebPages(request.headers)
-      const encoding = request.headers['content-encoding']
-      if (encoding !== undefined && encoding !== 'identity') {
-        throw apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
-      }
-    })
+    this.#app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request.raw)))
     this.#app.setErrorHandler((err, _request, reply) => sendStatus(reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
       // A method that no route knows ends here even on a path that is served.
@@ -96,30 +92,31 @@ export class HttpApp {
 
   async close(): Promise<void> {
     await this.#app.close()
+    this.#deadlines.close()
   }
 
   async #answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const handler = handlerFor(route, request.method)
     const end = route.vital ? () => {} : this.#inFlight.beginRequest()
-    const controller = new AbortController()
+    const cancellation = new Cancellation()
     // The request's own close event comes as soon as it is read; this one when the client is gone or has its answer.
     reply.raw.once('close', () => {
       end()
-      if (!reply.raw.writableFinished) controller.abort()
+      if (!reply.raw.writableFinished) cancellation.abort()
     })
     const warnings: string[] = []
-    const work = this.#run(handler, request, controller.signal, warnings)
-    const answer = await (route.patient ? work : withDeadline(this.#clock, work, (reason) => controller.abort(reason)))
+    const work = this.#run(handler, request, cancellation, warnings)
+    const answer = await (route.patient ? work : this.#deadlines.limit(work, cancellation))
     if ('text' in answer) {
       await sendText(request, reply, answer, warnings)
     } else {
       const endStream = this.#inFlight.beginStream()
       end()
-      await this.#stream(request, reply, answer, controller).finally(endStream)
+      await this.#stream(request, reply, answer, cancellation).finally(endStream)
     }
   }
 
-  async #run(handler: Handler, request: FastifyRequest, signal: AbortSignal, warnings: string[]): Promise<Answer> {
+  async #run(handler: Handler, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
     const { raw, headers, body } = request
     const user = await this.#authenticate({ headers, local: isLocal(raw) })
     const url = raw.url ?? '/'
@@ -131,29 +128,31 @@ export class HttpApp {
       headers,
       body: { contentType: headers['content-type'], bytes: body as Uint8Array | undefined },
       user,
-      signal,
+      get signal() {
+        return cancellation.signal
+      },
       warn: (text) => warnings.push(text),
     }
     return handler(apiRequest)
   }
 
-  async #stream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer, controller: AbortController): Promise<void> {
+  async #stream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer, cancellation: Cancellation): Promise<void> {
     reply.hijack()
     if (request.method === 'HEAD') {
-      controller.abort()
+      cancellation.abort()
       reply.raw.writeHead(200, { 'content-type': answer.contentType }).end()
       return
     }
-    this.#streams.add(controller)
-    if (this.#stopping) controller.abort()
+    this.#streams.add(cancellation)
+    if (this.#stopping) cancellation.abort()
     try {
-      await sendStream(reply.raw, answer, this.#clock, controller.signal)
+      await sendStream(reply.raw, answer, this.#clock, cancellation.signal)
     } catch (err) {
       // The response has begun, so the client can't be told; its connection is cut.
       this.#log.warn({ path: request.raw.url, err }, 'Cut a stream off')
     } finally {
-      this.#streams.delete(controller)
-      controller.abort()
+      this.#streams.delete(cancellation)
+      cancellation.abort()
     }
   }
 }
@@ -167,6 +166,16 @@ function tidyUrl({ method, url = '/' }: RawRequest, fixedPaths: ReadonlySet<stri
   if ((method !== 'GET' && method !== 'HEAD') || !/\/(\/|$)/.test(path)) return url
   const tidy = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1')
   return fixedPaths.has(tidy) ? [tidy, ...query].join('?') : url
+}
+
+/** Why a request isn't even looked at, if so. */
+function refusalOf(request: IncomingMessage): Error | undefined {
+  const { headers } = request
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') {
+    return apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
+  }
+  return isLocal(request) ? undefined : refusalOfWebPage(headers)
 }
 
 /** Streams of a unix socket have no address. */

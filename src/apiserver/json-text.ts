@@ -1,20 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
 
-const texts = new WeakMap<object, string>()
-
-/**
- * The JSON of a stored object. The same frozen object goes to every list and watcher, so its text is made once and lives
- * as long as the object does.
- */
-export function jsonOf(object: ApiObject): string {
-  if (!Object.isFrozen(object)) return JSON.stringify(object)
-  const known = texts.get(object)
-  if (known !== undefined) return known
-  const text = JSON.stringify(object)
-  texts.set(object, text)
-  return text
-}
-
 /** The object without all but its metadata. */
 export function metadataJsonOf(object: ApiObject): string {
   return `{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":${JSON.stringify(object.metadata)}}`

@@ -40,16 +40,82 @@ export class InFlight {
   }
 }
 
-/** The result of `work`, or ApiError(Timeout) when that takes too long; then `onTimeout` is called, to end the work. */
-export function withDeadline<T>(clock: Clock, work: Promise<T>, onTimeout: (reason: Error) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const cancel = clock.schedule(REQUEST_TIMEOUT, () => {
-      const reason = apiError('Timeout', `the request took longer than ${REQUEST_TIMEOUT / 1_000} s`, { retryAfterSeconds: 1 })
-      reject(reason)
-      onTimeout(reason)
+/** The end that a request may be put to. Its signal is made when somebody wants it: most requests end before anybody does. */
+export class Cancellation {
+  #controller: AbortController | undefined
+  #aborted: { readonly reason: unknown } | undefined
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  abort(reason?: unknown): void {
+    this.#aborted ??= { reason }
+    this.#controller?.abort(reason)
+  }
+}
+
+interface Pending {
+  readonly due: Millis
+  readonly expire: () => void
+}
+
+/** The time limit of requests: one timer for all of them, since they come and go in the order in which they are due. */
+export class Deadlines {
+  readonly #clock: Clock
+  readonly #pending = new Set<Pending>()
+  #cancel: (() => void) | undefined
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** The result of `work`, or ApiError(Timeout) when that takes too long; then `cancellation` is told, to end the work. */
+  limit<T>(work: Promise<T>, cancellation: Cancellation): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const expire = (): void => {
+        const reason = apiError('Timeout', `the request took longer than ${REQUEST_TIMEOUT / 1_000} s`, { retryAfterSeconds: 1 })
+        reject(reason)
+        cancellation.abort(reason)
+      }
+      const pending = { due: this.#clock.monotonic() + REQUEST_TIMEOUT, expire }
+      this.#pending.add(pending)
+      this.#cancel ??= this.#clock.schedule(REQUEST_TIMEOUT, () => this.#look())
+      work.then(
+        (result) => {
+          this.#pending.delete(pending)
+          resolve(result)
+        },
+        (err: unknown) => {
+          this.#pending.delete(pending)
+          reject(err)
+        },
+      )
     })
-    work.then(resolve, reject).finally(cancel)
-  })
+  }
+
+  /** No request is limited any more. */
+  close(): void {
+    this.#cancel?.()
+    this.#pending.clear()
+  }
+
+  #look(): void {
+    this.#cancel = undefined
+    const now = this.#clock.monotonic()
+    for (const pending of this.#pending) {
+      if (pending.due > now) {
+        this.#cancel = this.#clock.schedule(pending.due - now, () => this.#look())
+        return
+      }
+      this.#pending.delete(pending)
+      pending.expire()
+    }
+  }
 }
 
 function tooMany(what: string): Error {

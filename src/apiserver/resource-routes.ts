@@ -158,8 +158,8 @@ class ResourceHandlers {
   }
 
   /** A read that asks for at least a certain state waits for it, but not for long. */
-  async #reached({ query, signal }: ApiRequest): Promise<void> {
-    const text = textParameter(query, 'resourceVersion')
+  async #reached(request: ApiRequest): Promise<void> {
+    const text = textParameter(request.query, 'resourceVersion')
     if (text === undefined) return
     if (!/^[0-9]{1,16}$/.test(text))
       throw apiError('BadRequest', `query parameter resourceVersion: must be a number, got ${JSON.stringify(text)}`)
@@ -173,7 +173,7 @@ class ResourceHandlers {
           retryAfterSeconds: 1,
         })
       }
-      await sleep(this.#clock, 50, signal)
+      await sleep(this.#clock, 50, request.signal)
     }
   }
 }
@@ -187,6 +187,6 @@ function scopeOf({ parameters }: ApiRequest): Scope {
   return parameters.namespace === undefined ? {} : { namespace: parameters.namespace }
 }
 
-function writeRequest({ query, user, headers, warn, signal }: ApiRequest): WriteRequest {
-  return { query, user, userAgent: headers['user-agent'], warn, signal }
+function writeRequest({ query, user, headers, warn }: ApiRequest): WriteRequest {
+  return { query, user, userAgent: headers['user-agent'], warn }
 }

@@ -1,3 +1,4 @@
+import type { OutgoingHttpHeaders } from 'node:http'
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -11,29 +12,35 @@ const COMPRESS_FROM = 128 * 1024
 
 const compress = promisify(gzip)
 
+/** Up to this size head and body leave as one piece of text; beyond, the text is better made into bytes once. */
+const ONE_PIECE = 16 * 1024
+
+/** Past the framework, which would look at everything once more. */
 export async function sendText(
   request: FastifyRequest,
   reply: FastifyReply,
   answer: TextAnswer,
   warnings: readonly string[],
 ): Promise<void> {
-  reply.code(answer.code)
-  if (answer.headers !== undefined) reply.headers(answer.headers)
-  if (warnings.length > 0) reply.header('warning', warningHeaders(warnings) as string[])
-  if (answer.code === 304) {
-    // No content and no word about its type or length: caches would take them for those of what they hold.
-    await reply.send()
-    return
-  }
-  reply.header('content-type', answer.contentType)
-  if (answer.text.length < COMPRESS_FROM || !acceptsGzip(request.headers['accept-encoding'])) {
-    // As bytes, since the framework would write the content type of a text anew, quotes and all.
-    await reply.send(Buffer.from(answer.text))
-    return
-  }
+  const { code, contentType, text, headers } = answer
+  const head: Record<string, string | number | readonly string[]> = { ...headers }
+  if (warnings.length > 0) head.warning = warningHeaders(warnings)
+  const compressed = text.length >= COMPRESS_FROM && code !== 304 && acceptsGzip(request.headers['accept-encoding'])
   // The fastest level: the point is the network, and the event loop's threads are few.
-  const body = await compress(answer.text, { level: 1 })
-  await reply.header('content-encoding', 'gzip').header('vary', 'Accept-Encoding').send(body)
+  const body = compressed ? await compress(text, { level: 1 }) : text.length > ONE_PIECE ? Buffer.from(text) : text
+  reply.hijack()
+  if (code === 304) {
+    // No content and no word about its type or length: caches would take them for those of what they hold.
+    reply.raw.writeHead(304, head as OutgoingHttpHeaders).end()
+    return
+  }
+  head['content-type'] = contentType
+  head['content-length'] = Buffer.byteLength(body)
+  if (compressed) {
+    head['content-encoding'] = 'gzip'
+    head.vary = 'Accept-Encoding'
+  }
+  reply.raw.writeHead(code, head as OutgoingHttpHeaders).end(body)
 }
 
 export async function sendStatus(reply: FastifyReply, status: Status): Promise<void> {

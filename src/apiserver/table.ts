@@ -1,8 +1,9 @@
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Timestamp } from '../base/clock.ts'
+import { jsonOf } from '../registry/object-text.ts'
 import { type CellReader, compileColumn } from './column.ts'
-import { jsonOf, type ListHead, listMetadata, metadataJsonOf } from './json-text.ts'
+import { type ListHead, listMetadata, metadataJsonOf } from './json-text.ts'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 

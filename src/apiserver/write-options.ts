@@ -13,12 +13,11 @@ export interface WriteRequest {
   readonly user: UserInfo
   readonly userAgent: string | undefined
   readonly warn: (text: string) => void
-  readonly signal: AbortSignal
 }
 
 /** What a write's query parameters say. Server-side apply needs a field manager of its own. */
 export function writeContext(kind: OptionsKind, request: WriteRequest, options: { readonly apply?: boolean } = {}): WriteContext {
-  const { query, user, userAgent, warn, signal } = request
+  const { query, user, userAgent, warn } = request
   const manager = textParameter(query, 'fieldManager')
   if (manager === undefined && options.apply) {
     throw invalidOptions(kind, {
@@ -33,7 +32,6 @@ export function writeContext(kind: OptionsKind, request: WriteRequest, options: 
     dryRun: isDryRun(kind, query.getAll('dryRun')),
     fieldValidation: validation(kind, textParameter(query, 'fieldValidation')),
     warn,
-    signal,
   }
 }
 

@@ -4,6 +4,7 @@ import { structure } from '../api/structure.ts'
 import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
+import { rememberText, rememberVersion, storedTextOf } from './object-text.ts'
 import { SharedParts } from './shared-parts.ts'
 
 /**
@@ -19,14 +20,15 @@ export class Codec {
 
   /** The text to store. It has no resourceVersion: that is the revision under which it will lie. */
   encode(object: ApiObject): string {
-    const { resourceVersion: _, ...metadata } = object.metadata
-    return JSON.stringify({ ...object, metadata })
+    return storedTextOf(object)
   }
 
   /** The object that has just been stored as `kv`, without parsing it. */
   stored(kv: KeyValue, object: ApiObject): ApiObject {
     const versioned = { ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }
-    return this.#keep(kv, frozenCopy(this.#parts.shareOwners(versioned)))
+    const copy = frozenCopy(this.#parts.shareOwners(versioned))
+    rememberText(copy, kv.value)
+    return this.#keep(kv, copy)
   }
 
   /** The object of a key as it is now. */
@@ -49,6 +51,7 @@ export class Codec {
     if (known !== undefined) return known
     const last = this.decodePast(definition, prev)
     const object = Object.freeze({ ...last, metadata: Object.freeze({ ...last.metadata, resourceVersion: String(revision) }) })
+    rememberVersion(object, last)
     remember(this.#deleted, revision, object)
     // Somebody else may have deleted it, through a server of its own.
     if ((this.#newest.get(prev.key)?.revision ?? revision) <= prev.modRevision) this.forget(prev.key)
@@ -72,7 +75,10 @@ export class Codec {
     const raw = JSON.parse(kv.value) as ApiObject
     // An older version may have stored it, which knew fewer fields: their defaults are those of today.
     const complete = structure(definition.schema, raw, { defaults: true, nulls: 'drop' }) as ApiObject
-    return deepFreeze(this.#parts.shareAll({ ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } }))
+    const versioned = { ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } }
+    const object = deepFreeze(this.#parts.shareAll(versioned))
+    if (complete === raw) rememberText(object, kv.value)
+    return object
   }
 
   #keep(kv: KeyValue, object: ApiObject): ApiObject {

@@ -16,7 +16,6 @@ export interface WriteContext {
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore'
   /** Takes warnings for the client, one sentence each. */
   readonly warn: (text: string) => void
-  readonly signal?: AbortSignal
 }
 
 /** A decoded body, with the duplicate keys that decoding came across (as field paths). */

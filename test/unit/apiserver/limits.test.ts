@@ -2,32 +2,42 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiError, hasReason } from '../../../src/api/status.ts'
 import { actionStream } from '../../../src/apiserver/action-stream.ts'
-import { InFlight, withDeadline } from '../../../src/apiserver/limits.ts'
+import { Cancellation, Deadlines, InFlight } from '../../../src/apiserver/limits.ts'
 import { prime } from '../../../src/apiserver/prime.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 test('a request that takes longer than a minute is told so, and its work is ended', async () => {
   const clock = new FakeClock()
-  const reasons: Error[] = []
-  const answer = assert.rejects(
-    withDeadline(clock, new Promise(() => {}), (reason) => reasons.push(reason)),
-    (err) => hasReason(err, 'Timeout'),
-  )
-  await clock.advance(59_999)
-  assert.equal(reasons.length, 0)
+  const deadlines = new Deadlines(clock)
+  const first = new Cancellation()
+  const second = new Cancellation()
+  const isTimeout = (err: unknown): boolean => hasReason(err, 'Timeout')
+  const answer = assert.rejects(deadlines.limit(new Promise(() => {}), first), isTimeout)
+  await clock.advance(10_000)
+  const later = assert.rejects(deadlines.limit(new Promise(() => {}), second), isTimeout)
+  await clock.advance(49_999)
+  assert.equal(first.signal.aborted, false)
   await clock.advance(1)
   await answer
-  assert.equal(reasons.length, 1)
+  assert.equal(first.signal.aborted, true)
+  assert.equal(second.signal.aborted, false)
+  await clock.advance(10_000)
+  await later
+  assert.ok(hasReason(second.signal.reason, 'Timeout'), 'who asks late for the signal finds it fired, with the reason')
 })
 
-test('a request that ends in time leaves no timer', async () => {
+test('requests that end in time share one timer, which goes when nothing is under way', async () => {
   const clock = new FakeClock()
-  assert.equal(await withDeadline(clock, Promise.resolve('done'), () => assert.fail('not late')), 'done')
-  await assert.rejects(
-    withDeadline(clock, Promise.reject(new Error('broken')), () => {}),
-    /broken/,
-  )
-  await clock.advance(0)
+  const deadlines = new Deadlines(clock)
+  const cancellation = new Cancellation()
+  for (let n = 0; n < 10; n++) assert.equal(await deadlines.limit(Promise.resolve('done'), cancellation), 'done')
+  await assert.rejects(deadlines.limit(Promise.reject(new Error('broken')), cancellation), /broken/)
+  assert.equal(clock.pending, 1)
+  await clock.advance(60_000)
+  assert.equal(clock.pending, 0)
+  assert.equal(cancellation.signal.aborted, false)
+  await deadlines.limit(Promise.resolve('done'), cancellation)
+  deadlines.close()
   assert.equal(clock.pending, 0)
 })
 

@@ -10,7 +10,6 @@ function requestOf(query: string, userAgent?: string): WriteRequest {
     user: { name: 'me', groups: [] },
     userAgent,
     warn: () => {},
-    signal: new AbortController().signal,
   }
 }
 

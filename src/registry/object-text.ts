@@ -1,0 +1,33 @@
+import type { ApiObject } from '../api/object.ts'
+
+/** What each stored object was read from or written as: the text in the store, which has no resourceVersion. */
+const stored = new WeakMap<ApiObject, string>()
+
+/** The text to store: identity and metadata first, so that the resourceVersion can be put in later without writing it all anew. */
+export function storedTextOf({ apiVersion, kind, metadata, ...content }: ApiObject): string {
+  const { resourceVersion: _, ...rest } = metadata
+  return JSON.stringify({ apiVersion, kind, metadata: rest, ...content })
+}
+
+/** Says that `text` is what the store holds of this frozen object. */
+export function rememberText(object: ApiObject, text: string): void {
+  if (text.startsWith(headOf(object))) stored.set(object, text)
+}
+
+/** Says that `object` differs from the stored `from` in nothing but its resourceVersion. */
+export function rememberVersion(object: ApiObject, from: ApiObject): void {
+  const text = stored.get(from)
+  if (text !== undefined) stored.set(object, text)
+}
+
+/** The JSON of an object. Of a stored one it is the stored text with the resourceVersion in it, however often it is asked for. */
+export function jsonOf(object: ApiObject): string {
+  const text = stored.get(object)
+  if (text === undefined) return JSON.stringify(object)
+  const head = headOf(object)
+  return `${head}"resourceVersion":"${object.metadata.resourceVersion}",${text.slice(head.length)}`
+}
+
+function headOf({ apiVersion, kind }: ApiObject): string {
+  return `{"apiVersion":"${apiVersion}","kind":"${kind}","metadata":{`
+}
