@@ -13,7 +13,6 @@ import { createRegistry } from '../registry/resource-registry.ts'
 import { createPosixRuntime } from '../runtime/posix-runtime.ts'
 import { openLevelStore } from '../storage/level-store.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
-import { warnings } from './host-check.ts'
 import type { ServerOptions } from './options.ts'
 import { removeServerRecord, writeServerRecord } from './server-file.ts'
 
@@ -35,7 +34,6 @@ export async function runServer(options: ServerOptions, signal: AbortSignal, giv
     level: options.logLevel,
     ...(options.readableLog ? { write: (line: string) => void nodeProcess.stderr.write(readableLine(line)) } : {}),
   })
-  for (const warning of warnings()) log.warn({}, warning)
 
   // The store's own lock is what keeps a second server off the directory: nothing else is touched before it is held.
   const store = await openLevelStore({ path: dir.db, clock: systemClock, log: log.child({ part: 'store' }) })

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
+import { constants } from 'node:os'
+import nodeProcess from 'node:process'
 
 /** Tools of our own, such as an editor, git or the server in the background: never the programs that pmk supervises. */
 export interface CommandOptions {
@@ -44,6 +46,27 @@ export function runInteractive(command: readonly [string, ...string[]], options:
     const child = spawn(file, args, { ...options, stdio: 'inherit' })
     child.on('error', reject)
     child.on('close', (code) => resolve(code ?? 128))
+  })
+}
+
+const PASSED_ON = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2'] as const
+
+/**
+ * Runs a command in our place: on our standard streams, with the signals that we get. It has a session of its own, so that a
+ * terminal's Ctrl-C reaches it once. Gives its exit code, 128 + number for a signal; 127 when it can't be started.
+ */
+export function runInPlace(command: readonly [string, ...string[]]): Promise<number> {
+  const [file, ...args] = command
+  return new Promise((resolve) => {
+    const child = spawn(file, args, { stdio: 'inherit', detached: true })
+    const passOn = (signal: NodeJS.Signals): void => void child.kill(signal)
+    for (const signal of PASSED_ON) nodeProcess.on(signal, passOn)
+    const end = (code: number): void => {
+      for (const signal of PASSED_ON) nodeProcess.off(signal, passOn)
+      resolve(code)
+    }
+    child.on('error', () => end(127))
+    child.on('exit', (code, signal) => end(code ?? 128 + (signal === null ? 0 : constants.signals[signal])))
   })
 }
 

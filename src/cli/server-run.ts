@@ -34,6 +34,9 @@ export const verb: Verb = defineVerb({
       ctx.io.warn('warning: this version listens on its unix socket only; --bind and --port are for the TLS listener to come\n')
     }
     refuseUnsupportedHost()
+    const { runBelowReaper } = await import('../app/reaper.ts')
+    const code = await runBelowReaper()
+    if (code !== undefined) return code
 
     const stop = new AbortController()
     const giveUpDrain = new AbortController()

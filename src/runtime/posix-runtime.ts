@@ -17,6 +17,7 @@ import { writeNote } from './note-file.ts'
 import { bootId, readStat } from './proc-stat.ts'
 import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
 import { readAs } from './read-as.ts'
+import { watchReaping } from './reaping.ts'
 import { inSlices, Relist } from './relist.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
 import { RunObserver } from './run-observer.ts'
@@ -95,6 +96,7 @@ class PosixRuntime implements ProcessRuntime {
   readonly #boot = bootId()
   readonly #stopped = new AbortController()
   #open: Parts | undefined
+  #reapingGap: HostGap | undefined
 
   constructor(options: PosixRuntimeOptions) {
     this.#options = { ...options, dataDir: resolve(options.dataDir) }
@@ -155,6 +157,8 @@ class PosixRuntime implements ProcessRuntime {
     const adoption = { dir, files: this.#files, logs, observer, trees, starter, log, bootId: this.#boot }
     await adoptAll([...this.#instances.values()], adoption)
     relist.start()
+    // Nobody waits for it: where orphans are reaped late it takes a while.
+    void this.#watchReaping(host)
   }
 
   async close(): Promise<void> {
@@ -343,12 +347,23 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   hostGaps(): readonly HostGap[] {
-    return this.#parts.gaps
+    const { gaps } = this.#parts
+    return this.#reapingGap === undefined ? gaps : [...gaps, this.#reapingGap]
   }
 
   get #parts(): Parts {
     if (this.#open === undefined) throw new Error('The runtime is not open')
     return this.#open
+  }
+
+  async #watchReaping(host: HostTools): Promise<void> {
+    const onChange = (gap: HostGap | undefined): void => {
+      this.#reapingGap = gap
+      this.#log.warn({}, gap?.message ?? 'Orphaned processes are reaped, if late')
+    }
+    await watchReaping({ spawn: spawnChild, host, clock: this.#clock, signal: this.#stopped.signal, onChange }).catch((err: unknown) => {
+      this.#log.warn({ err }, 'Could not find out whether orphaned processes are reaped')
+    })
   }
 
   #refresh(entry: Instance): Promise<Run | undefined> {
