@@ -9,10 +9,15 @@ import type { Clock, Millis } from '../base/clock.ts'
 export async function prime<T>(source: AsyncIterable<T>, clock: Clock, patience: Millis, signal: AbortSignal): Promise<AsyncIterable<T>> {
   const iterator = source[Symbol.asyncIterator]()
   const first = iterator.next()
-  // Its failure is thrown by the race or by the iteration below, never unheard in between.
+  await begun(first, clock, patience, signal)
+  return resumed(iterator, first)
+}
+
+/** Waits for the first item as `prime` does: throws its failure, if that comes in time. A later one is for who awaits `first`. */
+export async function begun(first: Promise<unknown>, clock: Clock, patience: Millis, signal: AbortSignal): Promise<void> {
+  // Never unheard, also when nobody awaits it any more.
   first.catch(() => {})
   await Promise.race([first, patience === 0 ? turns() : elapsed(clock, patience, signal)])
-  return resumed(iterator, first)
 }
 
 async function* resumed<T>(iterator: AsyncIterator<T>, first: Promise<IteratorResult<T>>): AsyncGenerator<T> {

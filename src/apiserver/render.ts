@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import { jsonOf } from '../registry/object-text.ts'
 import type { ListResult } from '../registry/registry.ts'
-import { listJson, metadataJsonOf } from './json-text.ts'
+import { eventLine, listJson, metadataJsonOf } from './json-text.ts'
 import { negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
 import { type ApiRequest, JSON_TYPE, type TextAnswer } from './route.ts'
 import { type IncludeObject, type TableFormat, tableFormat, tableJson } from './table.ts'
@@ -15,7 +15,8 @@ export interface Renderer {
   /** Throws NotAcceptable, before anything is done. */
   object(request: ApiRequest): (object: ApiObject, code?: number) => TextAnswer
   list(request: ApiRequest): (result: ListResult) => TextAnswer
-  event(request: ApiRequest): (object: ApiObject, first: boolean) => string
+  /** One line; `first` is for the first event of a stream. */
+  event(request: ApiRequest): (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: ApiObject, first: boolean) => string | Uint8Array
 }
 
 export function createRenderer(definition: ResourceDefinition, clock: Clock): Renderer {
@@ -37,9 +38,11 @@ export function createRenderer(definition: ResourceDefinition, clock: Clock): Re
     event(request) {
       const rendering = renderingOf(request, RESOURCE_WATCH)
       const include = includeObject(request)
-      return (object, first) => {
+      if (rendering.as === 'json') return eventLine
+      return (type, object, first) => {
         const head = { resourceVersion: object.metadata.resourceVersion }
-        return renderObject(rendering, format, object, { include, head, clock, withoutColumns: !first })
+        const text = renderObject(rendering, format, object, { include, head, clock, withoutColumns: !first })
+        return `{"type":"${type}","object":${text}}\n`
       }
     },
   }

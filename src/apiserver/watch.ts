@@ -5,7 +5,7 @@ import type { WatchEvent } from '../api/watch-event.ts'
 import { isAbort } from '../base/abort.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Registry, WatchQuery } from '../registry/registry.ts'
-import { prime } from './prime.ts'
+import { begun } from './prime.ts'
 import { JSON_TYPE, type StreamAnswer } from './route.ts'
 
 /** Without a timeout of its own a watch ends after this much and up to once again as much, so that not all end at once. */
@@ -19,8 +19,8 @@ export interface WatchOptions {
   readonly definition: ResourceDefinition
   readonly query: WatchQuery
   readonly timeoutSeconds: number | undefined
-  /** JSON of an object in an event; `first` for the first event of the stream. */
-  readonly render: (object: ApiObject, first: boolean) => string
+  /** The line of an event; `first` for the first one of the stream. */
+  readonly render: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: ApiObject, first: boolean) => string | Uint8Array
   readonly clock: Clock
   readonly random: () => number
   readonly signal: AbortSignal
@@ -33,60 +33,47 @@ const BOOKMARK_INTERVAL: Millis = 60_000
 export async function watchAnswer(options: WatchOptions): Promise<StreamAnswer> {
   const { registry, definition, query, clock, signal } = options
   const end = new AbortController()
-  const events = registry.watch(definition, query, AbortSignal.any([signal, end.signal]))
+  const events = registry.watch(definition, query, AbortSignal.any([signal, end.signal]))[Symbol.asyncIterator]()
   const isFuture = Number(query.resourceVersion ?? 0) > Number(registry.resourceVersion())
-  // Errors that history brings come as events, so they must not be thrown by what waits for the first event.
-  const primed = await prime(tolerant(events), clock, isFuture ? FUTURE_PATIENCE : 0, signal)
-  return { contentType: JSON_TYPE, chunks: lines(options, primed, end) }
-}
-
-type Outcome = WatchEvent<ApiObject> | { readonly type: 'ERROR'; readonly status: Status }
-
-/** Gives the end of history as a last event; every other failure before the first event is thrown. */
-async function* tolerant(events: AsyncIterable<WatchEvent<ApiObject>>): AsyncGenerator<Outcome> {
-  let begun = false
+  const first = events.next()
   try {
-    for await (const event of events) {
-      begun = true
-      yield event
-    }
+    await begun(first, clock, isFuture ? FUTURE_PATIENCE : 0, signal)
   } catch (err) {
-    if (!(err instanceof ApiError) || (!begun && !hasReason(err, 'Expired'))) throw err
-    yield { type: 'ERROR', status: err.status }
+    // That history is gone comes as an event.
+    if (!hasReason(err, 'Expired')) throw err
   }
+  return { contentType: JSON_TYPE, chunks: lines(options, events, first, end) }
 }
 
-async function* lines(options: WatchOptions, events: AsyncIterable<Outcome>, end: AbortController): AsyncGenerator<string> {
+type Event = WatchEvent<ApiObject>
+
+async function* lines(
+  options: WatchOptions,
+  events: AsyncIterator<Event>,
+  first: Promise<IteratorResult<Event>>,
+  end: AbortController,
+): AsyncGenerator<string | Uint8Array> {
   const { definition, render, clock, random, timeoutSeconds, signal } = options
   const timeout = timeoutSeconds === undefined ? DEFAULT_TIMEOUT * (1 + random()) : timeoutSeconds * 1_000
   const cancel = clock.schedule(timeout, () => end.abort())
-  let first = true
+  let isFirst = true
   let nextBookmarkAt = 0
   /** Newer than what the client knows, and not sent because another one was, a moment ago. */
   let heldBack: string | undefined
   try {
-    for await (const event of events) {
-      switch (event.type) {
-        case 'ADDED':
-        case 'MODIFIED':
-        case 'DELETED':
-          yield `{"type":"${event.type}","object":${render(event.object, first)}}\n`
-          first = false
-          heldBack = undefined
-          break
-        case 'BOOKMARK':
-          if (event.initialEventsEnd || clock.monotonic() >= nextBookmarkAt) {
-            yield bookmark(definition, event.resourceVersion, event.initialEventsEnd ?? false)
-            // The one that ends the initial events says nothing of how long the watch has been quiet.
-            if (!event.initialEventsEnd) nextBookmarkAt = clock.monotonic() + BOOKMARK_INTERVAL
-            heldBack = undefined
-          } else {
-            heldBack = event.resourceVersion
-          }
-          break
-        case 'ERROR':
-          yield errorLine(event.status)
-          return
+    for (let next = await first; !next.done; next = await events.next()) {
+      const event = next.value
+      if (event.type !== 'BOOKMARK') {
+        yield render(event.type, event.object, isFirst)
+        isFirst = false
+        heldBack = undefined
+      } else if (event.initialEventsEnd || clock.monotonic() >= nextBookmarkAt) {
+        yield bookmark(definition, event.resourceVersion, event.initialEventsEnd ?? false)
+        // The one that ends the initial events says nothing of how long the watch has been quiet.
+        if (!event.initialEventsEnd) nextBookmarkAt = clock.monotonic() + BOOKMARK_INTERVAL
+        heldBack = undefined
+      } else {
+        heldBack = event.resourceVersion
       }
     }
     if (heldBack !== undefined) yield bookmark(definition, heldBack, false)
@@ -96,6 +83,8 @@ async function* lines(options: WatchOptions, events: AsyncIterable<Outcome>, end
   } finally {
     cancel()
     end.abort()
+    // Whoever stops early lets the source clean up.
+    await events.return?.()
   }
 }
 

@@ -5,7 +5,7 @@ import type { Cause } from '../api/status.ts'
 import { apiError } from '../api/status.ts'
 import type { WatchEvent } from '../api/watch-event.ts'
 import type { Clock, Millis } from '../base/clock.ts'
-import type { Revision, Store, StoreEvent } from '../storage/store.ts'
+import type { Store, StoreEvent } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
 import type { Codec } from './codec.ts'
 import { fromStore } from './errors.ts'
@@ -56,7 +56,28 @@ export async function* watch(
     } else if (position === 0) {
       position = store.revision()
     }
-    yield* follow({ store, clock, codec, definition, matches, prefix, bookmarks }, position, signal)
+    let lastBookmark = clock.monotonic()
+    for (;;) {
+      try {
+        for await (const change of store.watch(prefix, position, signal)) {
+          position = change.revision
+          if (change.type === 'progress') {
+            if (bookmarks && clock.monotonic() - lastBookmark >= BOOKMARK_EVERY) {
+              lastBookmark = clock.monotonic()
+              yield { type: 'BOOKMARK', resourceVersion: String(position) }
+            }
+            continue
+          }
+          const event = eventOf(codec, definition, matches, change)
+          if (event !== undefined) yield event
+          if (signal.aborted) return
+        }
+        break
+      } catch (err) {
+        // Too slow for the live stream, which bounds what is held for it. The history still has what comes next.
+        if (!isStoreError(err, 'Slow')) throw err
+      }
+    }
   } catch (err) {
     throw fromStore(err)
   }
@@ -66,54 +87,20 @@ export async function* watch(
 /** How far apart the BOOKMARKs of one watch are: the store speaks of its progress about once a second. */
 const BOOKMARK_EVERY: Millis = 15_000
 
-interface Followed {
-  readonly store: Store
-  readonly clock: Clock
-  readonly codec: Codec
-  readonly definition: ResourceDefinition
-  readonly matches: Matches
-  readonly prefix: string
-  readonly bookmarks: boolean
-}
-
-async function* follow(followed: Followed, after: Revision, signal: AbortSignal): AsyncGenerator<Event, void, undefined> {
-  const { store, clock, prefix, bookmarks } = followed
-  let position = after
-  let lastBookmark = clock.monotonic()
-  for (;;) {
-    try {
-      for await (const change of store.watch(prefix, position, signal)) {
-        position = change.revision
-        if (change.type === 'progress') {
-          if (bookmarks && clock.monotonic() - lastBookmark >= BOOKMARK_EVERY) {
-            lastBookmark = clock.monotonic()
-            yield { type: 'BOOKMARK', resourceVersion: String(position) }
-          }
-          continue
-        }
-        const event = eventOf(followed, change)
-        if (event !== undefined) yield event
-        if (signal.aborted) return
-      }
-      return
-    } catch (err) {
-      // Too slow for the live stream, which bounds what is held for it. The history still has what comes next.
-      if (!isStoreError(err, 'Slow')) throw err
-    }
-  }
-}
-
 /** What a change means to a watcher that sees only what its selectors match. */
-function eventOf({ codec, definition, matches }: Followed, change: Exclude<StoreEvent, { readonly type: 'progress' }>): Event | undefined {
+function eventOf(codec: Codec, definition: ResourceDefinition, matches: Matches, change: StoreChange): Event | undefined {
   const { prev, revision } = change
-  const didMatch = prev !== undefined && matches(codec.decodePast(definition, prev))
+  // Who sees everything needn't know what was there before.
+  const didMatch = prev !== undefined && (matches === everything || matches(codec.decodePast(definition, prev)))
   if (change.type === 'put') {
     const object = codec.decodePast(definition, change.kv)
     if (matches(object)) return { type: didMatch ? 'MODIFIED' : 'ADDED', object }
   }
-  if (!didMatch || prev === undefined) return undefined
+  if (!didMatch) return undefined
   return { type: 'DELETED', object: codec.decodeDeleted(definition, prev, revision) }
 }
+
+type StoreChange = Exclude<StoreEvent, { readonly type: 'progress' }>
 
 const everything: Matches = () => true
 

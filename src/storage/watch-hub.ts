@@ -12,6 +12,9 @@ export const WATCH_BACKLOG = 4_096
 /** How often a watch hears how far the store is while only other keys change. */
 const PROGRESS_EVERY: Millis = 1_000
 
+/** How many watchers are woken in one turn of the event loop, so that a thousand of them hold up neither the writer's answer nor others. */
+const WAKES_A_TURN = 32
+
 /** The live end of one watch. */
 export interface Subscription {
   /** What has come since the last call, waiting for it if need be; undefined after `end`. Throws StoreError(Slow) or (Closed). */
@@ -32,6 +35,10 @@ export class WatchHub {
   #size = 0
   #revision: Revision
   #cancelTick: (() => void) | undefined
+  /** Watchers that have events waiting and are woken in later turns, in their order. */
+  #asleep: Subscriber[] = []
+  #wakesLeft = 0
+  #waking = false
 
   constructor(options: { readonly clock: Clock; readonly revision: Revision }) {
     this.#clock = options.clock
@@ -61,7 +68,9 @@ export class WatchHub {
   publish(changes: readonly Change[], revision: Revision): void {
     this.#revision = revision
     if (this.#size === 0) return
+    if (this.#asleep.length === 0) this.#wakesLeft = WAKES_A_TURN
     for (const change of changes) this.#deliver(change)
+    if (this.#asleep.length > 0) this.#wakeLater()
     this.#cancelTick ??= this.#clock.schedule(PROGRESS_EVERY, () => this.#tick())
   }
 
@@ -78,13 +87,33 @@ export class WatchHub {
       if (length > key.length) continue
       const group = this.#groups.get(key.slice(0, length))
       // A Set may lose members while it is walked, which is what happens to a watcher that is cut off here.
-      if (group !== undefined) for (const subscriber of group) subscriber.push(change)
+      if (group !== undefined) for (const subscriber of group) if (subscriber.push(change)) this.#wake(subscriber)
     }
+  }
+
+  #wake(subscriber: Subscriber): void {
+    if (this.#wakesLeft === 0) {
+      this.#asleep.push(subscriber)
+      return
+    }
+    this.#wakesLeft -= 1
+    subscriber.wake()
+  }
+
+  #wakeLater(): void {
+    if (this.#waking) return
+    this.#waking = true
+    setImmediate(() => {
+      this.#waking = false
+      const woken = this.#asleep.splice(0, WAKES_A_TURN)
+      for (const subscriber of woken) subscriber.wake()
+      if (this.#asleep.length > 0) this.#wakeLater()
+    })
   }
 
   #tick(): void {
     this.#cancelTick = undefined
-    for (const group of this.#groups.values()) for (const subscriber of group) subscriber.progress(this.#revision)
+    for (const group of this.#groups.values()) for (const subscriber of group) if (subscriber.progress(this.#revision)) subscriber.wake()
   }
 
   #remove(prefix: string, subscriber: Subscriber): void {
@@ -119,19 +148,24 @@ class Subscriber implements Subscription {
     this.#leave = leave
   }
 
-  push(event: StoreEvent): void {
+  /** Whether this is the first event of those that wait, and so the one to wake the watcher for. */
+  push(event: StoreEvent): boolean {
     if (this.#events.length >= WATCH_BACKLOG) {
       this.fail(new StoreError('Slow', `The watcher is more than ${WATCH_BACKLOG} events behind; it can resume from its last revision`))
-      return
+      return false
     }
-    this.#events.push(event)
     this.#last = event.revision
-    this.#wake?.()
+    return this.#events.push(event) === 1
   }
 
   /** Changes of other keys brought the store to `revision`. Says nothing to a watcher that still has events to take. */
-  progress(revision: Revision): void {
-    if (this.#last < revision && this.#events.length === 0) this.push({ type: 'progress', revision })
+  progress(revision: Revision): boolean {
+    return this.#last < revision && this.#events.length === 0 && this.push({ type: 'progress', revision })
+  }
+
+  /** A watcher that waits takes what there is; one that doesn't comes by itself. */
+  wake(): void {
+    this.#wake?.()
   }
 
   fail(failure: StoreError): void {
