@@ -4,6 +4,9 @@ import { type ApiError, apiError, type Cause } from './status.ts'
 /** Longest value that a message repeats; what is cut off is named by `…`. */
 const LONGEST_VALUE = 120
 
+/** Bad fields that are told of; of more only the number is. */
+const MOST_CAUSES = 100
+
 /** Stands for a value that must not get into a message. */
 export const hidden: unique symbol = Symbol('hidden')
 
@@ -44,13 +47,15 @@ export function tooManyItems(field: string, count: number, limit: number): Cause
 /** 422 with one cause for each bad field: `Process.pmk.dev "web" is invalid: spec.command: Required value`. */
 export function invalidObject(definition: Pick<ResourceDefinition, 'group' | 'kind'>, name: string, causes: readonly Cause[]): ApiError {
   const { group, kind } = definition
-  const texts = causes.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+  const told = causes.slice(0, MOST_CAUSES)
+  const texts = told.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+  if (told.length < causes.length) texts.push(`and ${causes.length - told.length} more`)
   const what = texts.length === 1 ? texts[0] : `[${texts.join(', ')}]`
   return apiError('Invalid', `${group === '' ? kind : `${kind}.${group}`} "${name}" is invalid: ${what}`, {
     ...(name === '' ? {} : { name }),
     ...(group === '' ? {} : { group }),
     kind,
-    causes,
+    causes: told,
   })
 }
 

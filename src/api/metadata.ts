@@ -64,9 +64,11 @@ function validateAnnotations(annotations: Readonly<Record<string, string>>): Cau
 }
 
 function validateFinalizers(finalizers: readonly string[]): Cause[] {
+  const seen = new Set<string>()
   return finalizers.flatMap((finalizer, index) => {
     const field = `metadata.finalizers[${index}]`
-    if (finalizers.indexOf(finalizer) < index) return [duplicateField(field, finalizer)]
+    if (seen.has(finalizer)) return [duplicateField(field, finalizer)]
+    seen.add(finalizer)
     const verdict = checkQualifiedName(finalizer)
     if (verdict !== undefined) return [invalidField(field, finalizer, verdict)]
     if (finalizer.includes('/') || ['orphan', 'foregroundDeletion', 'kubernetes'].includes(finalizer)) return []

@@ -9,6 +9,9 @@ const MAX_COPIED = 3 * 1024 * 1024
 
 const OPERATIONS = ['add', 'remove', 'replace', 'move', 'copy', 'test']
 
+/** Of a path or a value, what a message repeats. */
+const LONGEST_QUOTE = 200
+
 interface JsonPatchOperation {
   readonly op: string
   readonly path: string
@@ -124,5 +127,6 @@ function resolve(document: unknown, pointer: string, index: number, mustExist: b
 }
 
 function quote(value: unknown): string {
-  return JSON.stringify(value) ?? 'nothing'
+  const text = JSON.stringify(value) ?? 'nothing'
+  return text.length <= LONGEST_QUOTE ? text : `${text.slice(0, LONGEST_QUOTE)}…`
 }

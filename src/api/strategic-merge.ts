@@ -1,4 +1,4 @@
-import { canonicalJson, isJsonObject, type JsonObject, jsonEqual } from '../base/json.ts'
+import { canonicalJson, isJsonObject, type JsonObject } from '../base/json.ts'
 import type { JsonSchema } from './scheme.ts'
 import { apiError } from './status.ts'
 import { schemaOfField } from './structure.ts'
@@ -33,10 +33,11 @@ function mergeObject(schema: JsonSchema | undefined, target: JsonObject, patch: 
     if (!Array.isArray(value)) throw badDirective(key, value)
     const field = key.slice(DELETE_ITEMS.length)
     const list = result.get(field)
+    const gone = new Set(value.map(canonicalJson))
     if (Array.isArray(list))
       result.set(
         field,
-        list.filter((item) => !value.some((gone) => jsonEqual(gone, item))),
+        list.filter((item) => !gone.has(canonicalJson(item))),
       )
   }
   for (const [key, value] of Object.entries(fields)) {
@@ -56,7 +57,7 @@ function mergeValue(schema: JsonSchema | undefined, target: unknown, patch: unkn
   const list = Array.isArray(target) ? target : []
   switch (schema?.['x-kubernetes-list-type']) {
     case 'set':
-      return [...list, ...patch.filter((item, index) => !holds(list, item) && !holds(patch.slice(0, index), item))]
+      return united(list, patch)
     case 'map':
       return mergeItems(schema, list, patch)
     default:
@@ -95,8 +96,16 @@ function withoutNulls(value: unknown): unknown {
   return isJsonObject(value) ? withoutDirectives(value) : value
 }
 
-function holds(list: readonly unknown[], wanted: unknown): boolean {
-  return list.some((item) => jsonEqual(item, wanted))
+/** A list with those items of another one that it doesn't have, each once. */
+function united(list: readonly unknown[], more: readonly unknown[]): readonly unknown[] {
+  const seen = new Set(list.map(canonicalJson))
+  const result = [...list]
+  for (const item of more) {
+    const identity = canonicalJson(item)
+    if (!seen.has(identity)) result.push(item)
+    seen.add(identity)
+  }
+  return result
 }
 
 function isStrings(value: unknown): value is readonly string[] {

@@ -24,6 +24,8 @@ export function nearest(candidates: readonly string[], name: string): string | u
   let allowed = Math.max(1, Math.floor(wanted.length / 3))
   let best: string | undefined
   for (const candidate of candidates) {
+    // Each letter too many is a slip, so this spares the comparison with a word of a million letters.
+    if (Math.abs(candidate.length - wanted.length) > allowed) continue
     const distance = editDistance(wanted, candidate.toLowerCase())
     if (distance > allowed || (distance === allowed && best !== undefined)) continue
     best = candidate

@@ -36,6 +36,11 @@ export interface Decoded {
   readonly causes: readonly Cause[]
 }
 
+/** Unknown fields, and duplicate keys, that are told of. */
+const MOST_STRICT_ERRORS = 100
+/** Violations of the schema that are looked at; each is compared with the others. */
+const MOST_ERRORS = 1_000
+
 /** Defaults and validates an object. Throws ApiError(BadRequest) only for what isn't an object at all. */
 export function decodeObject(definition: ResourceDefinition, value: unknown, options: DecodeOptions): Decoded {
   const { object, strictErrors } = shapeObject(definition, value, options, true)
@@ -57,7 +62,10 @@ export function validateObject(definition: ResourceDefinition, object: unknown):
     if (!causes.has(cause.field)) causes.set(cause.field, cause)
   }
   const validate = validatorOf(definition)
-  if (!validate(object)) for (const error of meantErrors((validate.errors ?? []) as readonly SchemaError[])) add(causeOf(definition, error))
+  if (!validate(object)) {
+    const errors = (validate.errors ?? []) as readonly SchemaError[]
+    for (const error of meantErrors(errors.slice(0, MOST_ERRORS))) add(causeOf(definition, error))
+  }
   // A duplicate is told of only in a list whose items are sound.
   if (causes.size === 0)
     findDuplicates(definition.schema, object, [], (path, value) => add(duplicateField(formatPath(definition.schema, path), value)))
@@ -74,6 +82,7 @@ function shapeObject(
   const { schema } = definition
   const strictErrors: string[] = []
   const onUnknown = (parent: Path, name: string, siblings: JsonSchema): void => {
+    if (strictErrors.length >= MOST_STRICT_ERRORS) return
     const meant = suggestField(schema, siblings, formatPath(schema, parent), name)
     const hint = meant === undefined ? '' : ` (did you mean ${meant}?)`
     strictErrors.push(`unknown field "${formatPath(schema, [...parent, name])}"${hint}`)
@@ -81,7 +90,7 @@ function shapeObject(
   const whole = isJsonObject(value.metadata) || (value.metadata ?? null) !== null ? value : { ...value, metadata: {} }
   const nulls = defaults ? 'drop' : 'keep'
   const object = structure(schema, whole, fieldValidation === 'Ignore' ? { defaults, nulls } : { defaults, nulls, onUnknown })
-  if (fieldValidation !== 'Ignore') strictErrors.push(...duplicates.map((path) => `duplicate field "${path}"`))
+  if (fieldValidation !== 'Ignore') strictErrors.push(...duplicates.slice(0, MOST_STRICT_ERRORS).map((path) => `duplicate field "${path}"`))
   if (fieldValidation === 'Warn' && warn !== undefined) for (const error of strictErrors) warn(error)
   return { object: object as DecodedObject, strictErrors }
 }

@@ -84,6 +84,11 @@ export class HttpApp {
     return this.#inFlight.streams
   }
 
+  /** Requests under way, without streams. */
+  get requests(): number {
+    return this.#inFlight.requests
+  }
+
   /** Ends all streams cleanly, and each that begins from now on. */
   endStreams(): void {
     this.#stopping = true

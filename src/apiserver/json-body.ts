@@ -1,5 +1,4 @@
-/** Deeper nesting than this is no manifest, and would be the end of every recursive function behind us. */
-const MAX_DEPTH = 200
+import { MAX_DEPTH, MAX_VALUES, tooManyValues } from '../api/size.ts'
 
 const QUOTE = 0x22
 const BACKSLASH = 0x5c
@@ -14,9 +13,11 @@ export interface ParsedJson {
 
 /**
  * JSON.parse, which also tells of duplicate keys. A key such as `__proto__` becomes an own property like any other.
- * Throws SyntaxError, also for what is nested too deeply.
+ * Throws SyntaxError, also for what is nested too deeply, and ApiError(RequestEntityTooLarge) for too many values.
  */
 export function parseJson(text: string): ParsedJson {
+  // Each value takes two characters at least.
+  if (text.length > 2 * MAX_VALUES) requireFewValues(text)
   const value: unknown = JSON.parse(text)
   return { value, duplicates: findDuplicates(text) }
 }
@@ -74,18 +75,51 @@ function findDuplicates(text: string): readonly string[] {
         expectKey = false
         break
     }
-    if (levels.length > MAX_DEPTH) throw new SyntaxError(`nested more than ${MAX_DEPTH} levels deep`)
+    if (levels.length > MAX_DEPTH) throw tooDeep()
   }
   return [...duplicates]
 }
 
-/** Index of the quote that ends the string which starts at `start`. */
+/** Before anything is made of a long text. Takes any text, and counts what would be values if it is JSON. */
+function requireFewValues(text: string): void {
+  let values = 1
+  let depth = 0
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case QUOTE:
+        at = endOfString(text, at)
+        // A text that never ends is no JSON, which the parser will say.
+        if (at < 0) return
+        break
+      case 0x7b: // {
+      case 0x5b: // [
+        if (++depth > MAX_DEPTH) throw tooDeep()
+        // An empty list counts as two values, which only makes the count of what is next to nothing too high.
+        if (++values > MAX_VALUES) throw tooManyValues()
+        break
+      case COMMA:
+        if (++values > MAX_VALUES) throw tooManyValues()
+        break
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth--
+        break
+    }
+  }
+}
+
+/** Index of the quote that ends the string which starts at `start`; -1 when there is none. */
 function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); ; end = text.indexOf('"', end + 1)) {
+    if (end < 0) return end
     let slashes = 0
     while (text.charCodeAt(end - 1 - slashes) === BACKSLASH) slashes++
     if (slashes % 2 === 0) return end
   }
+}
+
+function tooDeep(): SyntaxError {
+  return new SyntaxError(`nested more than ${MAX_DEPTH} levels deep`)
 }
 
 function decode(text: string, start: number, end: number): string {

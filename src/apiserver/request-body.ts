@@ -11,7 +11,7 @@ export type RegistryPatch = Parameters<Registry['patch']>[2]
 const MAX_OPERATIONS = 10_000
 
 /** YAML is read some hundred times more slowly than JSON, and nothing else is done meanwhile. */
-const MAX_YAML = 512 * 1024
+const MAX_YAML = 256 * 1024
 
 const JSON_PATCH = 'application/json-patch+json'
 const MERGE_PATCH = 'application/merge-patch+json'

@@ -46,6 +46,8 @@ export interface ApiServer {
   listen(address: ListenAddress): Promise<ListenAddress>
   /** Watches and log streams open now. */
   readonly streams: number
+  /** Requests under way, streams and those of health left out. */
+  readonly requests: number
   /** Takes no more requests, ends all streams cleanly and waits for requests under way, but not for long. */
   close(): Promise<void>
 }
@@ -74,6 +76,10 @@ class HttpApiServer implements ApiServer {
 
   get streams(): number {
     return this.#app.streams
+  }
+
+  get requests(): number {
+    return this.#app.requests
   }
 
   async listen(address: ListenAddress): Promise<ListenAddress> {

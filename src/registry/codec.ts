@@ -1,5 +1,7 @@
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
+import { MAX_OBJECT, MAX_VALUES, requireModest } from '../api/size.ts'
+import { apiError } from '../api/status.ts'
 import { structure } from '../api/structure.ts'
 import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
@@ -18,9 +20,16 @@ export class Codec {
   readonly #deleted = new Map<Revision, ApiObject>()
   readonly #parts = new SharedParts()
 
-  /** The text to store. It has no resourceVersion: that is the revision under which it will lie. */
+  /** The text to store. It has no resourceVersion: that is the revision under which it will lie. Throws ApiError(RequestEntityTooLarge). */
   encode(object: ApiObject): string {
-    return storedTextOf(object)
+    const text = storedTextOf(object)
+    // Each value takes two characters at least, so the usual object needn't be counted.
+    if (text.length > 2 * MAX_VALUES) {
+      if (Buffer.byteLength(text) > MAX_OBJECT)
+        throw apiError('RequestEntityTooLarge', `the object would have more than ${MAX_OBJECT} bytes, its managedFields included`)
+      requireModest(object)
+    }
+    return text
   }
 
   /** The object that has just been stored as `kv`, without parsing it. */

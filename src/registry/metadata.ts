@@ -16,7 +16,8 @@ export function checkImmutable(next: Partial<ObjectMeta>, prev: ObjectMeta): rea
 /** An object that is being deleted takes no new duties. */
 export function checkFinalizersOfDeleted(next: ObjectMeta, prev: ObjectMeta): readonly Cause[] {
   if (prev.deletionTimestamp === undefined) return []
-  const added = (next.finalizers ?? []).filter((name) => prev.finalizers?.includes(name) !== true)
+  const present = new Set(prev.finalizers)
+  const added = (next.finalizers ?? []).filter((name) => !present.has(name))
   if (added.length === 0) return []
   const why = `no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`
   return [forbiddenField('metadata.finalizers', why)]

@@ -1,5 +1,6 @@
 import { applyJsonPatch, applyMergePatch } from '../api/patch.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
+import { requireModest } from '../api/size.ts'
 import { applyStrategicMerge } from '../api/strategic-merge.ts'
 import type { Patch } from '../client/client.ts'
 
@@ -8,6 +9,12 @@ export type OrdinaryPatch = Exclude<Patch, { readonly type: 'apply' }> | { reado
 
 /** What a patch makes of `target`, which isn't altered. Throws ApiError. */
 export function patched(definition: ResourceDefinition, target: unknown, patch: OrdinaryPatch): unknown {
+  const result = apply(definition, target, patch)
+  requireModest(result)
+  return result
+}
+
+function apply(definition: ResourceDefinition, target: unknown, patch: OrdinaryPatch): unknown {
   // biome-ignore lint/nursery/useExhaustiveSwitchCases: it doesn't see that Exclude took the other case away; the compiler does
   switch (patch.type) {
     case 'json':

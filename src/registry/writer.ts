@@ -38,12 +38,13 @@ export class Writer {
     const { name, namespace } = object.metadata
     const key = keyFor(definition, namespace, name)
     await this.#requireNamespace(definition, object)
+    const text = this.#codec.encode(object)
     if (context.dryRun) {
       if ((await this.#reader.find(definition, object.metadata)) !== undefined) throw alreadyExists(definition, name)
       return frozenCopy(object)
     }
     try {
-      const kv = await this.#store.put(key, this.#codec.encode(object), 0)
+      const kv = await this.#store.put(key, text, 0)
       const stored = this.#codec.stored(kv, object)
       await this.#undoWithoutNamespace(definition, stored, kv.modRevision)
       return stored
@@ -89,9 +90,10 @@ export class Writer {
   ): Promise<ApiObject | undefined> {
     if (next === current.object) return next
     if (isFinished(definition, next)) return this.tryRemove(definition, current, next, context)
+    const text = this.#codec.encode(next)
     if (context.dryRun) return frozenCopy(next)
     try {
-      const kv = await this.#store.put(current.kv.key, this.#codec.encode(next), current.kv.modRevision)
+      const kv = await this.#store.put(current.kv.key, text, current.kv.modRevision)
       return this.#codec.stored(kv, next)
     } catch (err) {
       if (isStoreError(err, 'Conflict')) return undefined
