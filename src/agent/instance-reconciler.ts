@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path'
 import { hasReason } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import type { ResourceClient } from '../client/client.ts'
@@ -68,11 +69,18 @@ export class InstanceReconciler implements Reconciler {
       }
       tracked.instance = stored ?? tracked.instance
       const decision = await this.#decide(tracked, instance, record)
-      await this.#apply(tracked, instance, record?.run, decision, stored !== undefined)
+      await this.#remember(tracked, record?.run, decision)
       const [step] = decision.steps
+      const tell = (): void => this.#tell(tracked, instance, record?.run, decision, stored !== undefined)
+      if (step?.type !== 'start') tell()
       if (step === undefined) return decision.lookAgainAfter === undefined ? {} : { requeueAfter: decision.lookAgainAfter }
       log.debug({ instance: instance.metadata.name, step: step.type }, 'Acting on instance')
-      await this.#carryOut(step, tracked, instance, { signal, log })
+      try {
+        await this.#carryOut(step, tracked, instance, { signal, log })
+      } finally {
+        // Nothing that is for others may delay a start.
+        if (step.type === 'start') tell()
+      }
       if (step.type === 'forget') return {}
     }
     return { requeueAfter: 1 }
@@ -104,15 +112,19 @@ export class InstanceReconciler implements Reconciler {
     return plan(instance, memory, observed, time)
   }
 
-  /** Makes the world outside of the runtime agree with the decision: note, Events, hooks, probes, neighbours, status. */
-  async #apply(tracked: TrackedInstance, instance: Instance, run: Run | undefined, decision: Plan, known: boolean): Promise<void> {
+  /** Keeps what was decided, on disk where a step follows from it. */
+  async #remember(tracked: TrackedInstance, run: Run | undefined, decision: Plan): Promise<void> {
+    if (decision.steps[0]?.type !== 'forget') await this.#save(tracked, decision)
+    tracked.memory = decision.memory
+    tracked.runId = run?.id
+    tracked.running = run?.state === 'running'
+  }
+
+  /** Makes the world outside of the runtime agree with the decision: Events, hooks, probes, neighbours, status. */
+  #tell(tracked: TrackedInstance, instance: Instance, run: Run | undefined, decision: Plan, known: boolean): void {
     const { runtime, record, surroundings, statuses } = this.#options
     const { memory, steps, events, activity, probing } = decision
     const [step] = steps
-    if (step?.type !== 'forget') await this.#save(tracked, decision)
-    tracked.memory = memory
-    tracked.runId = run?.id
-    tracked.running = run?.state === 'running'
     if (known) for (const event of events) record(instance, event)
     tracked.activities.sync(activity)
     if (run?.state === 'running' && memory.run !== undefined) {
@@ -182,7 +194,8 @@ export class InstanceReconciler implements Reconciler {
       await runtime.start(config)
       tracked.logs = JSON.stringify(instance.spec.template.logs)
       // After the start, which nothing for show may delay.
-      tracked.command = [await runtime.resolveCommand(config.command[0], config.searchPath, config.workingDir)]
+      const [program] = config.command
+      tracked.command = [isAbsolute(program) ? program : await runtime.resolveCommand(program, config.searchPath, config.workingDir)]
     } catch (err) {
       if (!(err instanceof StartError || err instanceof ConfigError)) throw err
       log.debug({ instance: instance.metadata.name, reason: err.reason }, 'Start failed')

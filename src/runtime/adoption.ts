@@ -49,13 +49,13 @@ async function adopt(entry: Instance, options: AdoptionOptions): Promise<void> {
     observer.watch(entry)
     if (shim !== undefined && isAlive(shim) && dir.hasShim(entry.id)) entry.shim = shim
   }
-  logs.adopt(entry.id, file)
+  logs.adopt(entry.id, file, file.mark)
   await entry.exclusively(async () => {
     if (isThisBoot) entry.main = dir.readPid(entry.id, file.attempt)
     if (entry.shim !== undefined) await trees.adopt(entry.root, entry.shim.pid)
     const run = await observer.refresh(entry)
     if (run !== undefined) {
-      files.drop(entry, file.attempt)
+      files.drop(entry, file.attempt, { found: true })
       return
     }
     await starter.command(entry, file).catch((err: unknown) => {

@@ -59,7 +59,9 @@ export class Cgroup {
     const own = ifThere(() => readFileSync(join(this.path, 'cgroup.procs'), 'latin1'), '')
       .split('\n')
       .flatMap((line) => (line === '' ? [] : [Number(line)]))
-    return [...own, ...this.children().flatMap((child) => child.pids())]
+    // A directory has a link for each one in it, besides its own two.
+    const hasChildren = (statSync(this.path, { throwIfNoEntry: false })?.nlink ?? 0) > 2
+    return hasChildren ? [...own, ...this.children().flatMap((child) => child.pids())] : own
   }
 
   freeze(frozen: boolean): void {

@@ -3,6 +3,7 @@ import type { Clock, Millis } from '../base/clock.ts'
 import type { ProcessIdentity } from './proc-stat.ts'
 import { RUN_GROUP, type TreeRoot } from './process-tree.ts'
 import type { InstanceId, InstanceRecord, Run, RunId } from './runtime.ts'
+import { RUN_FORMAT } from './shim.ts'
 import type { ExtraFile, RunFile } from './state-dir.ts'
 
 /**
@@ -20,6 +21,10 @@ export class Instance {
   note: string | undefined
   /** Number of the newest note on disk. */
   noteSequence = 0
+  /** Which text its shim has. */
+  format: string = RUN_FORMAT
+  /** Names what a launch needs and that was found on this machine's own disks: to look again waits for nobody. */
+  localFiles: string | undefined
   /** The directory is known to be complete. */
   laidOut = false
   /** It is being removed. */

@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs'
-import { unlink, writeFile } from 'node:fs/promises'
+import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Instance } from './instance.ts'
@@ -8,6 +7,9 @@ import { commandLineOf, isAlive } from './proc-stat.ts'
 import { isMissing, type StateDir } from './state-dir.ts'
 
 const LONGEST_WAIT: Millis = 1_000
+/** A larger text gives its room back when it has been read. */
+const KEPT_SIZE = 4096
+const NEWLINE = 10
 
 export interface LaunchFilesOptions {
   readonly dir: StateDir
@@ -16,11 +18,14 @@ export interface LaunchFilesOptions {
   readonly signal: AbortSignal
 }
 
-/** The texts that shells read to become a program. They hold secrets, so they are deleted as soon as they have been read. */
+/**
+ * The texts that shells read to become a program. They hold secrets, so they go as soon as they have been read: the first one is
+ * written over, since making a file for each attempt would wait for the file system's journal.
+ */
 export class LaunchFiles {
   readonly #options: LaunchFilesOptions
-  /** Written by this server and not deleted yet. */
-  readonly #written = new Set<string>()
+  /** Second texts written by this server and not deleted yet. */
+  readonly #second = new Set<string>()
 
   constructor(options: LaunchFilesOptions) {
     this.#options = options
@@ -32,46 +37,84 @@ export class LaunchFiles {
   }
 
   write(entry: Instance, attempt: number, text: LaunchText): void {
-    const { dir } = this.#options
     // Whole or not is no matter: nobody reads them before the run is noted, which comes after.
-    writeFileSync(dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
-    if (text.second !== undefined) writeFileSync(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
-    this.#note(entry, attempt, text)
+    writeOver(this.#path(entry, attempt), text.main)
+    if (text.second === undefined) return
+    const second = this.secondPath(entry, attempt)
+    writeFileSync(second, text.second, { mode: 0o600 })
+    this.#second.add(second)
   }
 
-  /** The same without holding anybody up. */
-  async prepare(entry: Instance, attempt: number, text: LaunchText): Promise<void> {
-    await writeFile(this.#options.dir.file(entry.id, `${attempt}.sh`), text.main, { mode: 0o600 })
-    if (text.second !== undefined) await writeFile(this.secondPath(entry, attempt), text.second, { mode: 0o600 })
-    this.#note(entry, attempt, text)
-  }
-
-  /** Deletes them once the process shows another command line than its shim's, or is gone. */
-  drop(entry: Instance, attempt: number, wait: Millis = 1): void {
-    const { dir, clock, log, signal } = this.#options
-    const isNewest = entry.file?.attempt === attempt && entry.run?.state === 'running'
-    if (isNewest && entry.main !== undefined && isAlive(entry.main) && isShell(entry.main.pid) && !signal.aborted) {
-      clock.schedule(wait, () => this.drop(entry, attempt, Math.min(wait * 2, LONGEST_WAIT)))
+  /** Makes them unreadable once the process shows another command line than its shim's, or is gone. `found`: by an earlier server. */
+  drop(entry: Instance, attempt: number, { wait = 1, found = false }: { readonly wait?: Millis; readonly found?: boolean } = {}): void {
+    const { clock, log, signal } = this.#options
+    // A newer attempt has written over the text of this one.
+    const isNewest = entry.file?.attempt === attempt
+    const isRead = entry.run?.state !== 'running' || entry.main === undefined || !isAlive(entry.main) || !isShell(entry.main.pid)
+    if (isNewest && !isRead) {
+      // After the end of this server the next one does it.
+      if (!signal.aborted) clock.schedule(wait, () => this.drop(entry, attempt, { wait: Math.min(wait * 2, LONGEST_WAIT), found }))
       return
     }
-    const paths = ['sh', 'env'].map((kind) => dir.file(entry.id, `${attempt}.${kind}`))
-    // Those of an earlier server are nowhere noted.
-    const isOurs = paths.some((path) => this.#written.has(path))
-    for (const path of paths) {
-      if (!this.#written.delete(path) && isOurs) continue
-      unlink(path).catch((err: unknown) => {
-        if (!isMissing(err)) log.warn({ instance: entry.id, err }, 'Could not delete a launch file')
-      })
+    try {
+      const path = this.#path(entry, attempt)
+      if (entry.format === '1') unlinkIfThere(path)
+      else if (isNewest) blank(path)
+      const second = this.secondPath(entry, attempt)
+      if (this.#second.delete(second) || found) unlinkIfThere(second)
+    } catch (err) {
+      log.warn({ instance: entry.id, err }, 'Could not take a launch text away')
     }
   }
 
-  #note(entry: Instance, attempt: number, text: LaunchText): void {
-    this.#written.add(this.#options.dir.file(entry.id, `${attempt}.sh`))
-    if (text.second !== undefined) this.#written.add(this.secondPath(entry, attempt))
+  #path(entry: Instance, attempt: number): string {
+    return this.#options.dir.file(entry.id, entry.format === '1' ? `${attempt}.sh` : 'launch')
   }
 }
 
-/** True while the attempt is still the shim's own fork. The file it sources is open then, or about to be. */
+/** True while the attempt is still the shim's own fork. The text it reads is open then, or about to be. */
 function isShell(pid: number): boolean {
   return commandLineOf(pid)?.includes('/pmk-launcher\0') ?? false
+}
+
+/** In place. What a longer text left behind it is written over, too. */
+function writeOver(path: string, text: Buffer): void {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600)
+  try {
+    const rest = Math.max(0, fstatSync(fd).size - text.length)
+    writeAll(fd, rest === 0 ? text : Buffer.concat([text, Buffer.alloc(rest, NEWLINE)]))
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function blank(path: string): void {
+  let fd: number
+  try {
+    fd = openSync(path, 'r+')
+  } catch (err) {
+    if (isMissing(err)) return
+    throw err
+  }
+  try {
+    const { size } = fstatSync(fd)
+    const first = Buffer.alloc(1)
+    if (size === 0 || (readSync(fd, first, 0, 1, 0) === 1 && first[0] === NEWLINE)) return
+    writeAll(fd, Buffer.alloc(Math.min(size, KEPT_SIZE), NEWLINE))
+    if (size > KEPT_SIZE) ftruncateSync(fd, KEPT_SIZE)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+function writeAll(fd: number, bytes: Buffer): void {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written, bytes.length - written, written)
+}
+
+function unlinkIfThere(path: string): void {
+  try {
+    unlinkSync(path)
+  } catch (err) {
+    if (!isMissing(err)) throw err
+  }
 }

@@ -3,6 +3,7 @@ import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import { nextTurn } from '../base/turn.ts'
 import type { SpawnChild } from './child.ts'
 import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
@@ -33,6 +34,8 @@ interface Log extends Output {
   config: LogConfig | undefined
   /** Owners of the files that are known to be there. */
   readonly owners: Map<LogFile, number>
+  /** Marks that are not on disk. */
+  unsaved: boolean
   /** Its name under `by-name`, once it is there. */
   link: string | undefined
   cancel: (() => void) | undefined
@@ -60,6 +63,9 @@ export class LogStore {
   readonly #retired: RetiredLogs
   /** Instances with a directory that an earlier server made. */
   readonly #found = new Set<InstanceId>()
+  /** Where the newest run of those begins that an earlier server started. */
+  readonly #adopted = new Map<InstanceId, RunMark>()
+  readonly #endings = new Set<Promise<void>>()
   #mode: CutMode = 'truncate'
   #cancelSweep: (() => void) | undefined
   #sweeping: Promise<void> | undefined
@@ -106,6 +112,7 @@ export class LogStore {
     this.#closed = true
     this.#cancelSweep?.()
     await this.#sweeping
+    await Promise.all(this.#endings)
     for (const opening of this.#logs.values()) {
       const log = await opening
       log.cancel?.()
@@ -122,8 +129,8 @@ export class LogStore {
     return { log: join(this.directory(instance), 'log'), err: join(this.directory(instance), 'log.err') }
   }
 
-  /** The files into which a run is about to write, its user's, with their present ends noted as its beginning. */
-  async beginRun(config: RunConfig, attempt: number): Promise<void> {
+  /** Makes the files ready into which a run is about to write. Gives where it begins, for the caller to keep until `saveMarks`. */
+  async beginRun(config: RunConfig, attempt: number): Promise<RunMark> {
     const log = await this.#open(config.instance)
     await this.#retired.revoke(config.instance)
     log.config = config.logs
@@ -141,23 +148,37 @@ export class LogStore {
     // With nothing written yet there is nothing to tell apart.
     const isFirst = mark.out === 0 && mark.err === 0
     log.marks = isFirst ? [mark] : [...log.marks.filter((each) => each.attempt !== attempt), mark].slice(-KEPT_MARKS)
-    if (!isFirst) writeLineAt(join(this.directory(config.instance), 'runs.json'), JSON.stringify(log.marks))
+    log.unsaved = !isFirst
     const link = this.#links.nameOf(config)
     if (link !== undefined && link !== log.link) await this.#links.set(link, config.instance)
     log.link = link
     this.#lookIn(log, FIRST_LOOK)
+    return mark
   }
 
-  /** A run has ended: what it wrote last gets its time. */
-  async endRun(instance: InstanceId): Promise<void> {
-    const opening = this.#logs.get(instance)
-    if (opening === undefined || this.#closed) return
-    const log = await opening
-    for (const file of [log.out, log.err]) file.sample({ final: true })
+  /** Writes down where the runs begin. The caller has the newest mark until then. */
+  async saveMarks(instance: InstanceId): Promise<void> {
+    const log = await this.#logs.get(instance)
+    if (log?.unsaved !== true) return
+    writeLineAt(join(this.directory(instance), 'runs.json'), JSON.stringify(log.marks))
+    log.unsaved = false
+  }
+
+  /** A run has ended: what it wrote last gets its time, as soon as a start that may follow is under way. */
+  endRun(instance: InstanceId): void {
+    const ending: Promise<void> = nextTurn()
+      .then(async () => {
+        const log = await this.#logs.get(instance)
+        if (log !== undefined && !this.#closed) for (const file of [log.out, log.err]) file.sample({ final: true })
+      })
+      .catch((err: unknown) => this.#options.log.warn({ instance, err }, 'Could not note the end of a run in its log'))
+      .finally(() => this.#endings.delete(ending))
+    this.#endings.add(ending)
   }
 
   /** Goes on tending a log that an earlier server tended. It is opened in the background, or when it is asked for. */
-  adopt(instance: InstanceId, run: Pick<RunConfig, 'logs' | 'namespace' | 'name'>): void {
+  adopt(instance: InstanceId, run: Pick<RunConfig, 'logs' | 'namespace' | 'name'>, mark: RunMark | undefined): void {
+    if (mark !== undefined) this.#adopted.set(instance, mark)
     this.#openings
       .run(() => this.#open(instance))
       .then((log) => {
@@ -238,12 +259,29 @@ export class LogStore {
       await files.out.open(names)
       await files.err.open(names)
       marks = (names.includes('runs.json') ? readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) : undefined) ?? [FIRST_MARK]
+      const newest = this.#adopted.get(instance)
+      if (newest !== undefined && newest.attempt > (marks.at(-1)?.attempt ?? 0)) {
+        // A log with nothing in it before has no marks on disk.
+        marks = newest.out === 0 && newest.err === 0 ? [newest] : [...marks, newest].slice(-KEPT_MARKS)
+      }
+      this.#adopted.delete(instance)
       for (const file of [files.out, files.err]) {
         const stat = statSync(file.path, { throwIfNoEntry: false })
         if (stat !== undefined) owners.set(file, stat.uid)
       }
     }
-    return { instance, ...files, marks, config: undefined, owners, link: undefined, cancel: undefined, looking: undefined, retired: false }
+    return {
+      instance,
+      ...files,
+      marks,
+      config: undefined,
+      owners,
+      unsaved: false,
+      link: undefined,
+      cancel: undefined,
+      looking: undefined,
+      retired: false,
+    }
   }
 
   /** The files of a directory; undefined when it isn't there. */

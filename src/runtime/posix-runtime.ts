@@ -118,6 +118,7 @@ class PosixRuntime implements ProcessRuntime {
     for (const id of ids) {
       const entry = new Instance(id)
       entry.shim = dir.readShim(id)
+      entry.format = dir.format(id, this.#boot) ?? entry.format
       this.#instances.set(id, entry)
     }
     const shimsUp = (): ReadonlyMap<number, number> => this.#shimsUp()
@@ -143,7 +144,7 @@ class PosixRuntime implements ProcessRuntime {
     const notify = (notice: Notice): void => this.#notices.publish(notice)
     const logs = new LogStore({ dataDir, clock, log, host, spawn: spawnChild, spares, trash, retention: logRetention, notify })
     await logs.open(known)
-    const ended = (entry: Instance): Promise<void> => logs.endRun(entry.id)
+    const ended = (entry: Instance): void => logs.endRun(entry.id)
     const observer = new RunObserver({ dir, trees, clock, log, bootId: this.#boot, hints: this.#hints, signal, ended })
     const shims = new ShimKeeper({
       ...{ dir, host, trees, launcher, spares, clock, bootId: this.#boot, signal },

@@ -24,7 +24,7 @@ export interface RunObserverOptions {
   readonly hints: Hints<InstanceId>
   readonly signal: AbortSignal
   /** The newest run has just been seen to be over. */
-  readonly ended: (entry: Instance) => Promise<void>
+  readonly ended: (entry: Instance) => void
 }
 
 /** Keeps what is known of each Instance in step with its records and the process table. */
@@ -75,7 +75,7 @@ export class RunObserver {
     entry.run = run
     entry.settled = seen.state === 'exited' && !leftovers
     if (before !== undefined && differs(before, run)) hints.publish(entry.id)
-    if (run?.state === 'exited' && before?.state !== 'exited') await ended(entry)
+    if (run?.state === 'exited' && before?.state !== 'exited') ended(entry)
     return run
   }
 

@@ -5,6 +5,7 @@ import type { Launcher } from './launcher.ts'
 import { protectFromOom } from './proc-stat.ts'
 import { type ProcessTrees, signalProcess } from './process-tree.ts'
 import { StartError } from './runtime.ts'
+import { RUN_FORMAT } from './shim.ts'
 import type { Spares } from './spares.ts'
 import type { StateDir } from './state-dir.ts'
 
@@ -38,13 +39,15 @@ export class ShimKeeper {
   async layOut(entry: Instance): Promise<void> {
     const { dir, bootId, logPath, spares } = this.#options
     if (entry.laidOut) return
-    if (!dir.isComplete(entry.id, bootId)) await dir.layOut(entry.id, { spare: await spares.takeRun(), logPath: logPath(entry) })
+    const format = dir.format(entry.id, bootId)
+    if (format === undefined) await dir.layOut(entry.id, { spare: await spares.takeRun(), logPath: logPath(entry) })
+    entry.format = format ?? RUN_FORMAT
     entry.laidOut = true
   }
 
   /** When it resolves a shim reads the FIFO, in its cgroup. */
   async ensure(entry: Instance): Promise<void> {
-    const { dir, launcher, watch } = this.#options
+    const { dir, launcher, bootId, watch } = this.#options
     if (dir.hasShim(entry.id)) {
       // An earlier server may have been killed between asking for it and putting it into its group.
       const up = entry.shim === undefined ? dir.readShim(entry.id) : undefined
@@ -55,6 +58,10 @@ export class ShimKeeper {
       return
     }
     await this.layOut(entry)
+    if (entry.format !== RUN_FORMAT) {
+      dir.upgrade(entry.id, bootId, entry.file?.attempt ?? 0)
+      entry.format = RUN_FORMAT
+    }
     watch(entry)
     for (let tries = 0; tries < 3; tries++) {
       const old = dir.readShim(entry.id)

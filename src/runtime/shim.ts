@@ -1,5 +1,8 @@
-/** Raised when a shim of an older text can't be driven by newer code any more; kept in each run directory. */
-export const RUN_FORMAT = '1'
+/**
+ * Raised when shims of an older text must be driven otherwise; kept in each run directory. A shim of format 1 reads each
+ * attempt's launch text from a file of its own.
+ */
+export const RUN_FORMAT = '2'
 
 /** Bytes set aside in each record file, so that a record is written in place, whole, also on a full disk. */
 export const RECORD_SIZE = 512
@@ -28,7 +31,7 @@ shim() {
       [ "$run" -gt "$last" ] || continue
       last=$run
       # What sh itself says of a death by signal goes to the record too, ahead of the status.
-      { ( IFS= read -r st </proc/self/stat; echo "$run $st" 1<>pid; . "./$run.sh" ) 9<&- </dev/null >>log 2>&1
+      { ( IFS= read -r st </proc/self/stat; echo "$run $st" 1<>pid; . ./launch ) 9<&- </dev/null >>log 2>&1
         echo "$run $?" >&2
       } 2<>exit ;;
     end) exit 0 ;;

@@ -25,7 +25,7 @@ for name in $names; do fifos="$fifos $name/ctl"; done
 for name in $names; do
   printf '%${RECORD_SIZE}s\\n%s\\n' '' "$boot" >"$name/shim" || exit
   for file in pid exit; do printf '%${RECORD_SIZE}s' '' >"$name/$file" || exit; done
-  for file in run.json note 1.sh; do : >"$name/$file" || exit; done
+  for file in run.json note launch; do : >"$name/$file" || exit; done
 done
 cd -- "$logs" && "$mkdir" -- $names || exit
 for name in $names; do : >"$name/log" || exit; done

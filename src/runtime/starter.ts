@@ -5,10 +5,11 @@ import { asksForMounts, checkPermitted, type HostTools } from './host.ts'
 import type { Instance } from './instance.ts'
 import { launchText, quote } from './launch-chain.ts'
 import type { LaunchFiles } from './launch-files.ts'
+import type { RunMark } from './log-output.ts'
 import type { LogStore } from './log-store.ts'
 import type { Mounts } from './mounts.ts'
 import type { ProcessTrees } from './process-tree.ts'
-import { checkFiles } from './resolve-command.ts'
+import { areLocal, checkFiles, checkFilesNow, filesKey } from './resolve-command.ts'
 import type { RunObserver } from './run-observer.ts'
 import { attemptOf, type Run, type RunConfig, StartError } from './runtime.ts'
 import type { ShimKeeper } from './shim-keeper.ts'
@@ -62,7 +63,7 @@ export class Starter {
 
   /** Sends `run N` and waits for the attempt to show. A shim that has had the command ignores it. */
   async command(entry: Instance, file: RunFile): Promise<Run> {
-    const { dir, files, shims, trees, observer, clock, signal } = this.#options
+    const { dir, files, logs, shims, trees, observer, clock, signal } = this.#options
     const command = `run ${file.attempt}\n`
     if (!dir.command(entry.id, command)) {
       await shims.ensure(entry)
@@ -71,6 +72,7 @@ export class Starter {
     const run = await entry.until({ clock, timeout: START_TIMEOUT, signal }, () => observer.refresh(entry))
     if (run === undefined) throw new StartError('HostFailure', `The shim of ${file.name} takes no command`)
     files.drop(entry, file.attempt)
+    await logs.saveMarks(entry.id)
     const cpuBase = file.cpuBase === undefined ? trees.cpuSeconds(entry.root) : undefined
     if (cpuBase !== undefined) {
       // Not before the start: reading it takes the kernel a while.
@@ -85,16 +87,21 @@ export class Starter {
   async #start(entry: Instance, config: RunConfig, attempt: number, { patient }: { readonly patient: boolean }): Promise<Run> {
     const { dir, files, host, logs, mounts, shims, trees, clock, bootId } = this.#options
     checkPermitted(config, host)
-    const program = await checkFiles(config)
+    const key = filesKey(config)
+    const program = !patient && entry.localFiles === key ? checkFilesNow(config) : await checkFiles(config)
+    // Asked once, when they have just been reached.
+    if (entry.localFiles !== key) entry.localFiles = areLocal(config, program) ? key : undefined
     const env = { ...config.env, PMK_RUN: config.id }
     const prologue = config.logs.mergeStderr ? {} : { prologue: `exec 2>>${quote(logs.paths(entry.id).err)}` }
     const secondInput = `<${quote(files.secondPath(entry, attempt))}`
     const view = asksForMounts(config) ? { mounts: await mounts.words(config, entry.id) } : {}
     const text = launchText({ ...config, env }, { host, program, secondInput, setsid: true, ...view, ...prologue })
     const isFirst = entry.shim === undefined
+    let mark: RunMark
     try {
-      await logs.beginRun(config, attempt)
-      await shims.ensure(entry)
+      mark = await logs.beginRun(config, attempt)
+      // A shim that was there is asked when it is commanded.
+      if (isFirst) await shims.ensure(entry)
     } catch (err) {
       throw err instanceof StartError
         ? err
@@ -112,12 +119,11 @@ export class Starter {
       namespace: config.namespace,
       name: config.name,
       logs: config.logs,
+      mark,
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
       ...(isCounted ? { cpuBase: 0 } : {}),
     }
-    // The first one lies ready in the directory; for others the file system may take its time when many are under way.
-    if (patient && !(isFirst && attempt === 1)) await files.prepare(entry, attempt, text)
-    else files.write(entry, attempt, text)
+    files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
     dir.writeLine(entry.id, 'run.json', JSON.stringify(file))
     entry.file = file

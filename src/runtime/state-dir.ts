@@ -1,6 +1,19 @@
-import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statSync, writeSync } from 'node:fs'
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from 'node:fs'
 import { rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import type { RunMark } from './log-output.ts'
 import { type ProcessStat, parseStat } from './proc-stat.ts'
 import type { InstanceId, LogConfig, RunId } from './runtime.ts'
 import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
@@ -16,6 +29,8 @@ export interface RunFile {
   readonly name: string
   readonly logs: LogConfig
   readonly pidFile?: string
+  /** Where its output begins; absent in what earlier versions wrote. */
+  readonly mark?: RunMark
   /** Processor time that the Instance's cgroup had used before. */
   readonly cpuBase?: number
 }
@@ -30,6 +45,9 @@ export interface ExtraFile {
     readonly monotonic: number
   }
 }
+
+/** What a record is read into. */
+const record: Buffer = Buffer.allocUnsafe(RECORD_SIZE)
 
 const INSTANCE_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/
 
@@ -71,9 +89,22 @@ export class StateDir {
       .map((entry) => entry.name as InstanceId)
   }
 
-  /** True when all that a shim needs is there, for this boot. */
-  isComplete(instance: InstanceId, bootId: string): boolean {
-    return this.readText(instance, 'shim')?.slice(RECORD_SIZE) === `\n${bootLine(bootId)}\n`
+  /** The format of a directory that is complete for this boot; undefined for any other. */
+  format(instance: InstanceId, bootId: string): string | undefined {
+    const [format, boot] = (this.readText(instance, 'shim') ?? '').slice(RECORD_SIZE + 1).split(/[ \n]/, 2)
+    return boot === bootId ? format : undefined
+  }
+
+  /** Makes a directory of an earlier format one for the shims of today. Only while no shim lives. */
+  upgrade(instance: InstanceId, bootId: string, attempt: number): void {
+    // An attempt that was asked for and never begun is still to be launched.
+    if (existsSync(this.file(instance, `${attempt}.sh`))) renameSync(this.file(instance, `${attempt}.sh`), this.file(instance, 'launch'))
+    const fd = openSync(this.file(instance, 'shim'), 'r+')
+    try {
+      writeSync(fd, `${bootLine(bootId)}\n`, RECORD_SIZE + 1)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /** Makes the directory out of a spare one. Only while no shim lives. */
@@ -85,7 +116,7 @@ export class StateDir {
     } catch (err) {
       if (!(hasCode(err, 'ENOTEMPTY') || hasCode(err, 'EEXIST'))) throw err
       // Of another boot. What was noted of the Instance stays. With the shim's record comes the boot: it is the last.
-      for (const name of ['ctl', 'pid', 'exit', 'log', 'shim']) await rename(join(spare, name), this.file(instance, name))
+      for (const name of ['ctl', 'pid', 'exit', 'log', 'launch', 'shim']) await rename(join(spare, name), this.file(instance, name))
       await rm(spare, { recursive: true })
     }
   }
@@ -126,10 +157,20 @@ export class StateDir {
 
   /** The end of this attempt, with the wall time of the record in milliseconds. */
   readExit(instance: InstanceId, attempt: number): (ExitRecord & { readonly epoch: number }) | undefined {
-    const path = this.file(instance, 'exit')
-    const text = this.readText(instance, 'exit')
-    const record = text === undefined ? undefined : parseExitRecord(text, attempt)
-    return record === undefined ? undefined : { ...record, epoch: statSync(path).mtimeMs }
+    let fd: number
+    try {
+      fd = openSync(this.file(instance, 'exit'), 'r')
+    } catch (err) {
+      if (isMissing(err)) return undefined
+      throw err
+    }
+    try {
+      const text = record.toString('latin1', 0, readSync(fd, record, 0, RECORD_SIZE, 0))
+      const found = parseExitRecord(text, attempt)
+      return found === undefined ? undefined : { ...found, epoch: fstatSync(fd).mtimeMs }
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /**
@@ -161,7 +202,7 @@ export class StateDir {
   }
 }
 
-/** What stands behind the shim's record: by it a directory of another boot, or for shims of another kind, is known. */
+/** What stands behind the shim's record: by it a directory of another boot is known, and how to drive the shim. */
 export function bootLine(bootId: string): string {
   return `${RUN_FORMAT} ${bootId}`
 }
