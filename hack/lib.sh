@@ -24,9 +24,8 @@ need_packages() {
 
 # Builds dist/ when a source is newer.
 need_build() {
-  if [ ! -e dist/main.js ] || [ -n "$(find src package.json tsconfig.json tsconfig.build.json -newer dist/main.js -print -quit)" ]; then
+  if [ ! -e dist/main.js ] || [ -n "$(find src package.json hack/build.ts -newer dist/main.js -print -quit)" ]; then
     say 'Building'
-    rm -rf dist
     npm run --silent build
     touch dist/main.js
   fi

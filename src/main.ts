@@ -3,4 +3,4 @@ import nodeProcess from 'node:process'
 import { main } from './cli/entry.ts'
 
 // An explicit exit: idle connections must not keep a finished command waiting.
-nodeProcess.exit(await main())
+void main().then((code) => nodeProcess.exit(code))

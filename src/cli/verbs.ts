@@ -1,3 +1,4 @@
+import { verb as getVerb } from './get.ts'
 import type { VerbTable } from './verb.ts'
 
 /**
@@ -19,7 +20,7 @@ export const verbs: VerbTable = {
     summary: 'Take back server install',
     load: () => import('./server-install.ts').then((module) => ({ verb: module.uninstallVerb })),
   },
-  get: { group: 'Objects', summary: 'Show objects in a table, or as YAML, JSON …', load: () => import('./get.ts') },
+  get: { group: 'Objects', summary: 'Show objects in a table, or as YAML, JSON …', load: async () => ({ verb: getVerb }) },
   apply: { group: 'Objects', summary: 'Make the server hold what files say', load: () => import('./apply.ts') },
   diff: { group: 'Objects', summary: 'Show what apply would change, and what would restart', load: () => import('./diff.ts') },
   delete: { group: 'Objects', summary: 'Delete objects, and wait until they are gone', load: () => import('./delete.ts') },

@@ -1,5 +1,5 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest } from 'node:http'
-import { createRequire } from 'node:module'
+import nodeProcess from 'node:process'
 import { type ApiError, apiError } from '../api/status.ts'
 import { failureOf, type HttpResponse, IncomingResponse } from './http-response.ts'
 
@@ -32,7 +32,7 @@ export interface HttpRequest {
 const MAX_IDLE = 16
 
 /** Loaded when a server is reached over TLS: the local socket, the usual way, must not pay for it. */
-const https = (): typeof import('node:https') => createRequire(import.meta.url)('node:https')
+const https = (): typeof import('node:https') => nodeProcess.getBuiltinModule('node:https')
 
 /** Requests to one server over connections that are kept. Every failure but an abort is an ApiError. */
 export class HttpTransport {
@@ -119,7 +119,8 @@ export class HttpTransport {
       agent: this.#agent,
       ...(signal === undefined ? {} : { signal }),
       ...('socketPath' in this.#target
-        ? { socketPath: this.#target.socketPath }
+        ? // Without a servername Node looks whether the host is an address, with a regular expression that takes longer to compile than the request.
+          { socketPath: this.#target.socketPath, servername: '' }
         : { host: this.#url.hostname.replace(/^\[|\]$/g, ''), ...(this.#url.port === '' ? {} : { port: this.#url.port }) }),
     }
     return this.#secure ? https().request(options) : httpRequest(options)
