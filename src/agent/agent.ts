@@ -37,6 +37,8 @@ export interface AgentOptions {
   readonly version: string
   /** Which boot of the machine this is. Default: the kernel's id of it. */
   readonly bootId?: string
+  /** Says when room for files runs out. */
+  readonly diskShortage?: () => string | undefined
 }
 
 export interface Agent {
@@ -145,6 +147,8 @@ class NodeAgent implements Agent {
       bootId: this.#bootId,
       instances: () => this.#instances.list().length,
       hostGaps: () => runtime.hostGaps(),
+      diskShortage: this.#options.diskShortage ?? (() => undefined),
+      record: (node, event) => this.#events.record(node, event),
       clock,
       log,
     })

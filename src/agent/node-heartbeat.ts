@@ -2,7 +2,7 @@ import { cpus, hostname, release, totalmem } from 'node:os'
 import nodeProcess from 'node:process'
 import { hasReason } from '../api/status.ts'
 import { type Backoff, exponential } from '../base/backoff.ts'
-import { type Clock, type Millis, sleep } from '../base/clock.ts'
+import { type Clock, type Millis, sleep, type Timestamp } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { runForever } from '../base/loop.ts'
 import type { ResourceClient } from '../client/client.ts'
@@ -22,6 +22,8 @@ export interface NodeHeartbeatOptions {
   /** Instances bound to this node. */
   readonly instances: () => number
   readonly hostGaps: () => readonly HostGap[]
+  readonly diskShortage: () => string | undefined
+  readonly record: (node: Node, event: { readonly type: 'Warning'; readonly reason: string; readonly message: string }) => void
   readonly clock: Clock
   readonly log: Logger
 }
@@ -29,6 +31,8 @@ export interface NodeHeartbeatOptions {
 /** Keeps the Node object of this host: there, and its status fresh. */
 export class NodeHeartbeat {
   readonly #options: NodeHeartbeatOptions
+  /** The first refusal since the last heartbeat that was written. */
+  #refusal: { readonly since: Timestamp; readonly message: string } | undefined
 
   constructor(options: NodeHeartbeatOptions) {
     this.#options = options
@@ -47,14 +51,25 @@ export class NodeHeartbeat {
     for (let attempt = 0; ; attempt++) {
       const node = await this.#node(signal)
       try {
-        await client.updateStatus({ ...node, status: this.#status(node.status) }, { signal })
+        const written = await client.updateStatus({ ...node, status: this.#status(node.status) }, { signal })
+        this.#tellOfRefusal(written)
         return
       } catch (err) {
+        if (hasReason(err, 'ServiceUnavailable')) this.#refusal ??= { since: this.#options.clock.now(), message: (err as Error).message }
         // Somebody wrote, or deleted, it meanwhile: once more on fresh data.
         if (attempt >= 3 || !(hasReason(err, 'Conflict') || hasReason(err, 'NotFound'))) throw err
         this.#options.log.debug({ node: nodeName, err }, 'Heartbeat met a change')
       }
     }
+  }
+
+  /** While the API takes no writes, nothing can be written of that either. */
+  #tellOfRefusal(node: Node): void {
+    const refusal = this.#refusal
+    if (refusal === undefined) return
+    this.#refusal = undefined
+    const message = `From ${refusal.since} to ${this.#options.clock.now()} no status could be written. ${refusal.message}`
+    this.#options.record(node, { type: 'Warning', reason: 'WritesRefused', message })
   }
 
   async #node(signal: AbortSignal): Promise<Node> {
@@ -73,9 +88,10 @@ export class NodeHeartbeat {
   }
 
   #status(before: NodeStatus | undefined): NodeStatus {
-    const { clock, version, bootId, instances, hostGaps } = this.#options
+    const { clock, version, bootId, instances, hostGaps, diskShortage } = this.#options
     const now = clock.now()
     const gaps = hostGaps()
+    const shortage = diskShortage()
     const supports =
       gaps.length === 0
         ? condition(before, now, { type: 'HostSupports', status: 'True', reason: 'Complete' })
@@ -101,6 +117,9 @@ export class NodeHeartbeat {
       conditions: [
         condition(before, now, { type: 'Ready', status: 'True', reason: 'AgentReady', message: 'The agent is running' }),
         supports,
+        shortage === undefined
+          ? condition(before, now, { type: 'DiskPressure', status: 'False', reason: 'EnoughSpace' })
+          : condition(before, now, { type: 'DiskPressure', status: 'True', reason: 'LittleSpace', message: shortage }),
       ],
     }
   }

@@ -71,7 +71,9 @@ export class StatusWriter {
         if (isAbort(err, signal)) return
         if (hasReason(err, 'NotFound')) this.forget(uid)
         else {
-          this.#options.log.warn({ uid, err }, 'Status could not be written')
+          // What every write meets is told by the store; a thousand Instances needn't repeat it.
+          const level = hasReason(err, 'ServiceUnavailable') ? 'debug' : 'warn'
+          this.#options.log[level]({ uid, err }, 'Status could not be written')
           this.#queue.retry(uid)
         }
       } finally {

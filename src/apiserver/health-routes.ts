@@ -1,7 +1,7 @@
 import { arch, platform } from 'node:os'
 import { versions } from 'node:process'
 import { apiError } from '../api/status.ts'
-import { jsonAnswer, type Route, type TextAnswer } from './route.ts'
+import { type ApiRequest, jsonAnswer, type Route, type TextAnswer } from './route.ts'
 import { NO_SUCH_PATH } from './status-errors.ts'
 
 export interface Readiness {
@@ -16,12 +16,14 @@ const KUBERNETES = { major: '1', minor: '33', patch: '0' }
 /** Go's names of the machines that Node runs on. */
 const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' }
 
-/** Whether the server lives, whether it can serve, and what it is. */
-export function healthRoutes(version: string, ready: () => Readiness): readonly Route[] {
+/** Whether the server lives, whether it can serve (`?exclude=store`: leaving aside whether it can write), and what it is. */
+export function healthRoutes(version: string, ready: () => Readiness, storeRefusal: () => string | undefined): readonly Route[] {
   const alive = (): TextAnswer => text(200, 'ok')
-  const readiness = (): TextAnswer => {
+  const store = (): TextAnswer => answerTo(storeRefusal() === undefined, [storeRefusal() ?? ''])
+  const readiness = ({ query }: Pick<ApiRequest, 'query'>): TextAnswer => {
     const { ok, reasons } = ready()
-    return ok ? text(200, 'ok') : text(500, `not ready: ${reasons.join('; ') || 'starting'}\n`)
+    const refusal = query.getAll('exclude').includes('store') ? undefined : storeRefusal()
+    return answerTo(ok && refusal === undefined, refusal === undefined ? reasons : [...reasons, refusal])
   }
   const routes: readonly Route[] = [
     { path: '/version', methods: { GET: () => jsonAnswer(versionDocument(version)) } },
@@ -30,7 +32,10 @@ export function healthRoutes(version: string, ready: () => Readiness): readonly 
     { path: '/readyz', methods: { GET: readiness } },
     { path: '/healthz/:check', methods: { GET: ({ parameters }) => check(parameters.check, { ping: alive }) } },
     { path: '/livez/:check', methods: { GET: ({ parameters }) => check(parameters.check, { ping: alive }) } },
-    { path: '/readyz/:check', methods: { GET: ({ parameters }) => check(parameters.check, { ping: alive, ready: readiness }) } },
+    {
+      path: '/readyz/:check',
+      methods: { GET: (request) => check(request.parameters.check, { ping: alive, ready: () => readiness(request), store }) },
+    },
   ]
   return routes.map((route) => ({ ...route, vital: true }))
 }
@@ -39,6 +44,10 @@ function check(name: string | undefined, checks: Readonly<Record<string, () => T
   const run = name !== undefined && Object.hasOwn(checks, name) ? checks[name] : undefined
   if (run === undefined) throw apiError('NotFound', NO_SUCH_PATH, {})
   return run()
+}
+
+function answerTo(ok: boolean, reasons: readonly string[]): TextAnswer {
+  return ok ? text(200, 'ok') : text(500, `not ready: ${reasons.join('; ') || 'starting'}\n`)
 }
 
 function text(code: number, body: string): TextAnswer {

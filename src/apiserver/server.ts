@@ -34,6 +34,8 @@ export interface ApiServerOptions {
   /** Version of pmk. */
   readonly version: string
   readonly ready: () => Readiness
+  /** Why writes are refused now; undefined while they are taken. */
+  readonly storeRefusal?: () => string | undefined
   readonly authenticate?: Authenticate
   /** Numbers in [0, 1). */
   readonly random?: () => number
@@ -63,9 +65,10 @@ class HttpApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
+    const { storeRefusal = () => undefined } = options
     this.#clock = clock
     const routes: readonly Route[] = [
-      ...healthRoutes(version, ready),
+      ...healthRoutes(version, ready, storeRefusal),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
       ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),

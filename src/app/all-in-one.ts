@@ -13,8 +13,9 @@ import { createRegistry } from '../registry/resource-registry.ts'
 import { createPosixRuntime } from '../runtime/posix-runtime.ts'
 import { openLevelStore } from '../storage/level-store.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
+import { diskShortage } from './disk-space.ts'
 import type { ServerOptions } from './options.ts'
-import { removeServerRecord, writeServerRecord } from './server-file.ts'
+import { clearServerRecord, writeServerRecord } from './server-file.ts'
 
 /** Asked of a running server by the signals it gets. */
 export interface StopRequest {
@@ -65,6 +66,7 @@ async function serve(
     log: log.child({ part: 'agent' }),
     nodeName: options.nodeName,
     version,
+    diskShortage: () => diskShortage(dir.path),
   })
   const controllers = createControllers({ client: clientOf('pmk-controllers'), clock, log: log.child({ part: 'controllers' }) })
   const api = createApiServer({
@@ -77,6 +79,7 @@ async function serve(
     log: log.child({ part: 'api' }),
     version,
     ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
+    storeRefusal: () => store.refusal(),
   })
 
   // Parts end in the reverse order of their dependence: first nobody asks any more, then nothing is decided, then nothing is done.
@@ -112,6 +115,6 @@ async function serve(
     act.abort()
     await agentRun.catch(() => {})
     await runtime.close()
-    removeServerRecord(dir.serverFile)
+    clearServerRecord(dir.serverFile)
   }
 }

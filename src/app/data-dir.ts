@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, chmodSync, constants, mkdirSync, readdirSync, statSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
 
@@ -45,7 +45,13 @@ export function prepareDataDir(dir: DataDir): void {
       if (readdirSync(dir.path).length > 0) throw new Error(`other users may read it. Close it (chmod 700 ${dir.path}) or choose another`)
       chmodSync(dir.path, 0o700)
     }
+    accessSync(dir.path, constants.W_OK)
   } catch (err) {
-    throw new Error(`The data directory ${dir.path} can't be used: ${(err as Error).message}`, { cause: err })
+    const { code, message } = err as NodeJS.ErrnoException
+    if (code === 'EROFS') {
+      const wayOut = 'Make it writable (mount -o remount,rw), then start the server. What runs goes on meanwhile'
+      throw new Error(`The data directory ${dir.path} is on a read-only file system. ${wayOut}.`, { cause: err })
+    }
+    throw new Error(`The data directory ${dir.path} can't be used: ${message}`, { cause: err })
   }
 }

@@ -4,7 +4,7 @@ import { type Clock, type Millis, sleep } from '../base/clock.ts'
 import { startDetached } from '../base/command.ts'
 import { createHttpClient } from '../client/http-client.ts'
 import { type DataDir, prepareDataDir } from './data-dir.ts'
-import { runningServer, type ServerRecord } from './server-file.ts'
+import { runningServer, type ServerRecord, startTimeOf } from './server-file.ts'
 
 /** How often the state of a starting or ending server is looked at. */
 const POLL: Millis = 20
@@ -12,14 +12,18 @@ const POLL: Millis = 20
 export type ServerState =
   | { readonly state: 'stopped' }
   | { readonly state: 'starting'; readonly record: ServerRecord; readonly reason: string }
+  /** Serves and supervises, but refuses writes. */
+  | { readonly state: 'unwritable'; readonly record: ServerRecord; readonly reason: string }
   | { readonly state: 'ready'; readonly record: ServerRecord }
 
 /** Whether a server runs on this directory, and whether it answers. */
 export async function serverState(dir: DataDir, signal: AbortSignal): Promise<ServerState> {
   const record = runningServer(dir.serverFile)
   if (record === undefined) return { state: 'stopped' }
-  const answer = await askReadiness(dir, signal)
-  return answer === 'ok' ? { state: 'ready', record } : { state: 'starting', record, reason: answer }
+  const answer = await ask(dir, '/readyz', signal)
+  if (answer === 'ok') return { state: 'ready', record }
+  const reason = answer.replace(/^not ready: /, '')
+  return { state: (await ask(dir, '/readyz?exclude=store', signal)) === 'ok' ? 'unwritable' : 'starting', record, reason }
 }
 
 /**
@@ -35,9 +39,9 @@ export async function startServer(
     readonly clock: Clock
     readonly signal: AbortSignal
   },
-): Promise<{ readonly record: ServerRecord; readonly started: boolean }> {
+): Promise<{ readonly record: ServerRecord; readonly started: boolean; readonly warning?: string }> {
   const before = await serverState(dir, options.signal)
-  if (before.state !== 'stopped') return { record: await untilReady(dir, options), started: false }
+  if (before.state !== 'stopped') return { ...(await untilReady(dir, options)), started: false }
 
   prepareDataDir(dir)
   const logStart = sizeOf(dir.serverLog)
@@ -57,13 +61,13 @@ export async function startServer(
   void server.ended.then((code) => {
     ended = code
   })
-  const record = await untilReady(dir, options, () => {
+  const ready = await untilReady(dir, options, () => {
     if (ended === undefined) return
     throw new Error(
       `The server ended with code ${ended} while it started. Its last words (${dir.serverLog}):\n${lastWords(dir.serverLog, logStart)}`,
     )
   })
-  return { record, started: true }
+  return { ...ready, started: true }
 }
 
 /** Asks the server to end and waits until it has. `drain` stops the processes first. False when none runs. */
@@ -75,7 +79,8 @@ export async function stopServer(
   if (record === undefined) return false
   nodeProcess.kill(record.pid, options.drain ? 'SIGUSR2' : 'SIGTERM')
   const end = options.clock.monotonic() + options.timeout
-  while (runningServer(dir.serverFile)?.startTime === record.startTime) {
+  // Not by its file, which it clears before it lets go of the store.
+  while (startTimeOf(record.pid) === record.startTime) {
     if (options.clock.monotonic() > end) {
       throw new Error(
         `The server (pid ${record.pid}) has not ended after ${options.timeout / 1_000} s; it may still be stopping processes. See ${dir.serverLog}.`,
@@ -90,11 +95,12 @@ async function untilReady(
   dir: DataDir,
   options: { readonly timeout: Millis; readonly clock: Clock; readonly signal: AbortSignal },
   check: () => void = () => {},
-): Promise<ServerRecord> {
+): Promise<{ readonly record: ServerRecord; readonly warning?: string }> {
   const end = options.clock.monotonic() + options.timeout
   for (;;) {
     const state = await serverState(dir, options.signal)
-    if (state.state === 'ready') return state.record
+    if (state.state === 'ready') return { record: state.record }
+    if (state.state === 'unwritable') return { record: state.record, warning: state.reason }
     check()
     if (options.clock.monotonic() > end) {
       const reason = state.state === 'starting' ? state.reason : 'it has not opened its socket'
@@ -105,10 +111,10 @@ async function untilReady(
 }
 
 /** `ok`, or why not. */
-async function askReadiness(dir: DataDir, signal: AbortSignal): Promise<string> {
+async function ask(dir: DataDir, path: string, signal: AbortSignal): Promise<string> {
   const client = createHttpClient({ socketPath: dir.socket })
   try {
-    const answer = await client.request({ method: 'GET', path: '/readyz', signal })
+    const answer = await client.request({ method: 'GET', path, signal })
     return (await answer.text()).trim()
   } catch (err) {
     if (signal.aborted) throw err

@@ -1,5 +1,8 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
 import nodeProcess from 'node:process'
+import { isDiskRefusal } from '../base/disk-error.ts'
+
+const RECORD_SIZE = 512
 
 /** What a running server says of itself in `server.json`: enough to tell it from a later process of the same number. */
 export interface ServerRecord {
@@ -13,12 +16,30 @@ export interface ServerRecord {
 export function writeServerRecord(file: string, version: string): ServerRecord {
   const pid = nodeProcess.pid
   const record = { pid, startTime: startTimeOf(pid) ?? '', bootId: bootId(), version }
-  writeFileSync(file, `${JSON.stringify(record)}\n`, { mode: 0o600 })
+  writeInPlace(file, JSON.stringify(record))
   return record
 }
 
-export function removeServerRecord(file: string): void {
-  rmSync(file, { force: true })
+/**
+ * The file stays, empty: on a full disk the next server would find no room for a new one. On a disk that takes nothing it
+ * stays as it is, which says no more than after a kill.
+ */
+export function clearServerRecord(file: string): void {
+  try {
+    writeInPlace(file, '')
+  } catch (err) {
+    if (!isDiskRefusal(err)) throw err
+  }
+}
+
+/** Always as long, so that what was there before is gone and needs no more room. */
+function writeInPlace(file: string, text: string): void {
+  const fd = openSync(file, constants.O_WRONLY | constants.O_CREAT, 0o600)
+  try {
+    writeFileSync(fd, `${text.padEnd(RECORD_SIZE - 1)}\n`)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** The server that wrote the file, if it is still the one that runs. */
@@ -27,7 +48,7 @@ export function runningServer(file: string): ServerRecord | undefined {
   try {
     record = JSON.parse(readFileSync(file, 'utf8')) as ServerRecord
   } catch (err) {
-    // No file: never started, or stopped in order. Half a file: it died while writing, so it doesn't run.
+    // No file: never started. Blank: stopped in order. Half a record: it died while writing, so it doesn't run.
     if (err instanceof SyntaxError || (err as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw err
   }

@@ -11,10 +11,20 @@ export interface Logger {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent'
 
-/** JSON lines on standard error. Level `silent` writes nothing. */
-export function createLogger(options: { readonly level: LogLevel; readonly write?: (line: string) => void }): Logger {
-  const destination = options.write === undefined ? pino.destination({ dest: 2, sync: true }) : { write: options.write }
+/** What a full disk keeps from being written waits in memory up to this many bytes; later lines are lost. */
+const MOST_WAITING = 256 * 1024
+
+/** JSON lines on a file descriptor, standard error unless told otherwise. Level `silent` writes nothing. Never throws for want of a disk. */
+export function createLogger(options: { readonly level: LogLevel; readonly fd?: number; readonly write?: (line: string) => void }): Logger {
+  const destination = options.write === undefined ? patientDestination(options.fd ?? 2) : { write: options.write }
   return pino({ level: options.level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination)
+}
+
+function patientDestination(fd: number): ReturnType<typeof pino.destination> {
+  const destination = pino.destination({ dest: fd, sync: true, maxLength: MOST_WAITING })
+  // What could not be written is tried again with the next line. There is nowhere to tell of it.
+  destination.on('error', () => {})
+  return destination
 }
 
 /** Says nothing. */

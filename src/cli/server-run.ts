@@ -46,6 +46,8 @@ export const verb: Verb = defineVerb({
     ctx.signal.addEventListener('abort', onTerm, { once: true })
     // A closed terminal must not end a server that somebody left running in it.
     nodeProcess.on('SIGHUP', () => {})
+    // Nor one whose log has no room any more.
+    nodeProcess.stderr.on('error', () => {})
     const { runServer } = await import('../app/all-in-one.ts')
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
     const readableLog = nodeProcess.stderr.isTTY === true

@@ -20,7 +20,7 @@ export const verb: Verb = defineVerb({
     refuseUnsupportedHost()
     const dir = dataDirAt(dataDirOf(ctx.location, ctx.io))
     const passedOn = Object.keys(serverFlags).filter((name) => given.has(name))
-    const { record, started } = await startServer(dir, {
+    const { record, started, warning } = await startServer(dir, {
       args: passedOn.map((name) => `--${name}=${flags[name as keyof typeof serverFlags]}`),
       main: nodeProcess.argv[1] ?? '',
       timeout: flags.timeout,
@@ -28,6 +28,7 @@ export const verb: Verb = defineVerb({
       signal: ctx.signal,
     })
     ctx.io.write(`Server ${started ? 'started' : 'runs already'}: pid ${record.pid}, data in ${dir.path}\n`)
+    if (warning !== undefined) ctx.io.warn(`warning: ${warning}\n`)
     return 0
   },
 })

@@ -6,9 +6,11 @@ import { defineVerb, type Verb } from './verb.ts'
 /** LSB: the program is not running. */
 const NOT_RUNNING = 3
 
+const TROUBLES = { starting: 'not ready', unwritable: 'but refuses writes' } as const
+
 export const verb: Verb = defineVerb({
   usage: 'server status',
-  description: 'Says whether the server runs and is ready. Exit code 0: ready; 1: running, not ready; 3: stopped.',
+  description: 'Says whether the server runs and is ready. Exit code 0: ready; 1: running, but not ready or unable to write; 3: stopped.',
   examples: ['pmk server status'],
   flags: {},
   async run({ ctx }) {
@@ -18,7 +20,7 @@ export const verb: Verb = defineVerb({
       ctx.io.write(`stopped (data in ${dir.path})\n`)
       return NOT_RUNNING
     }
-    const detail = found.state === 'ready' ? 'ready' : `running, not ready: ${found.reason}`
+    const detail = found.state === 'ready' ? 'ready' : `running, ${TROUBLES[found.state]}: ${found.reason}`
     ctx.io.write(`${detail} (pid ${found.record.pid}, version ${found.record.version}, data in ${dir.path})\n`)
     return found.state === 'ready' ? 0 : 1
   },

@@ -57,7 +57,7 @@ export function fromStore(err: unknown): unknown {
   }
   if (err.code === 'Closed') return apiError('ServiceUnavailable', 'the server is stopping', { retryAfterSeconds: 1 }, { cause: err })
   if (err.code === 'Unavailable') {
-    return apiError('ServiceUnavailable', `the store can't be written: ${err.message}`, { retryAfterSeconds: 1 }, { cause: err })
+    return apiError('ServiceUnavailable', err.message, { retryAfterSeconds: 1 }, { cause: err })
   }
   return apiError('InternalError', `Internal error occurred: ${err.message}`, undefined, { cause: err })
 }

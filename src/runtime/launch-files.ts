@@ -1,9 +1,11 @@
 import { closeSync, constants, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeFileSync, writeSync } from 'node:fs'
 import type { Clock, Millis } from '../base/clock.ts'
+import { isDiskRefusal } from '../base/disk-error.ts'
 import type { Logger } from '../base/log.ts'
 import type { Instance } from './instance.ts'
 import type { LaunchText } from './launch-chain.ts'
-import { commandLineOf, isAlive } from './proc-stat.ts'
+import type { LaunchReserve } from './launch-reserve.ts'
+import { commandLineOf, isAlive, openFilesOf } from './proc-stat.ts'
 import { isMissing, type StateDir } from './state-dir.ts'
 
 const LONGEST_WAIT: Millis = 1_000
@@ -13,6 +15,8 @@ const NEWLINE = 10
 
 export interface LaunchFilesOptions {
   readonly dir: StateDir
+  /** What is written to on a full disk. */
+  readonly reserve: LaunchReserve
   readonly clock: Clock
   readonly log: Logger
   readonly signal: AbortSignal
@@ -38,10 +42,10 @@ export class LaunchFiles {
 
   write(entry: Instance, attempt: number, text: LaunchText): void {
     // Whole or not is no matter: nobody reads them before the run is noted, which comes after.
-    writeOver(this.#path(entry, attempt), text.main)
+    this.#write(this.#path(entry, attempt), text.main, writeOver)
     if (text.second === undefined) return
     const second = this.secondPath(entry, attempt)
-    writeFileSync(second, text.second, { mode: 0o600 })
+    this.#write(second, text.second, (path, bytes) => writeFileSync(path, bytes, { mode: 0o600 }))
     this.#second.add(second)
   }
 
@@ -50,21 +54,35 @@ export class LaunchFiles {
     const { clock, log, signal } = this.#options
     // A newer attempt has written over the text of this one.
     const isNewest = entry.file?.attempt === attempt
-    const isRead = entry.run?.state !== 'running' || entry.main === undefined || !isAlive(entry.main) || !isShell(entry.main.pid)
-    if (isNewest && !isRead) {
+    const reader = entry.run?.state === 'running' && entry.main !== undefined && isAlive(entry.main) ? entry.main.pid : undefined
+    if (isNewest && reader !== undefined && (isShell(reader) || this.#isLentTo(reader, this.secondPath(entry, attempt)))) {
       // After the end of this server the next one does it.
       if (!signal.aborted) clock.schedule(wait, () => this.drop(entry, attempt, { wait: Math.min(wait * 2, LONGEST_WAIT), found }))
       return
     }
     try {
+      const { reserve } = this.#options
       const path = this.#path(entry, attempt)
       if (entry.format === '1') unlinkIfThere(path)
-      else if (isNewest) blank(path)
+      else if (isNewest && !reserve.takeBack(path)) blank(path)
       const second = this.secondPath(entry, attempt)
-      if (this.#second.delete(second) || found) unlinkIfThere(second)
+      if ((this.#second.delete(second) || found) && !reserve.takeBack(second)) unlinkIfThere(second)
     } catch (err) {
       log.warn({ instance: entry.id, err }, 'Could not take a launch text away')
     }
+  }
+
+  #write(path: string, text: Buffer, write: (path: string, text: Buffer) => void): void {
+    try {
+      write(path, text)
+    } catch (err) {
+      if (!(isDiskRefusal(err) && this.#options.reserve.lend(path, text))) throw err
+    }
+  }
+
+  /** A file that is deleted can still be read by who has it open; one that is wiped can't. */
+  #isLentTo(pid: number, path: string): boolean {
+    return this.#options.reserve.has(path) && openFilesOf(pid).includes(path)
   }
 
   #path(entry: Instance, attempt: number): string {

@@ -1,11 +1,11 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Child, SpawnChild } from './child.ts'
 import { allPids, isAlive, type ProcessIdentity, readStat } from './proc-stat.ts'
 import { isLive, pause, signalProcess } from './process-tree.ts'
 import { LAUNCHER_TEXT } from './shim.ts'
-import { isMissing } from './state-dir.ts'
+import { readLineAt, writeLineAt } from './state-dir.ts'
 
 /** An old launcher has so long to end by itself; it needs 4 ms for 100 requests. */
 const DRAIN_TIMEOUT: Millis = 1_000
@@ -55,7 +55,7 @@ export class Launcher {
     while (isAlive(old) && clock.monotonic() < end) await pause(clock, 2)
     signalProcess(old, 9)
     await this.#settled(old.pid)
-    rmSync(this.#file, { force: true })
+    this.#forget()
   }
 
   /**
@@ -92,13 +92,12 @@ export class Launcher {
   async close(): Promise<void> {
     this.#closed = true
     await this.reset()
-    rmSync(this.#file, { force: true })
+    this.#forget()
   }
 
   async #start(): Promise<Child> {
     const { directory, shell, spawn } = this.#options
-    rmSync(this.#script, { force: true })
-    writeFileSync(this.#script, LAUNCHER_TEXT, { mode: 0o600 })
+    writeScript(this.#script)
     const child = await spawn({
       command: shell,
       args: [this.#script],
@@ -108,7 +107,7 @@ export class Launcher {
       stdio: ['pipe', 'ignore', 'ignore'],
     })
     const file: LauncherFile = { pid: child.pid, startTime: readStat(child.pid)?.startTime ?? 0, bootId: this.#bootId }
-    writeFileSync(this.#file, JSON.stringify(file), { mode: 0o600 })
+    writeLineAt(this.#file, JSON.stringify(file))
     this.#child = child
     // A launcher that was killed takes no more: its end tells.
     child.input(0).on('error', () => {})
@@ -139,13 +138,19 @@ export class Launcher {
   }
 
   #readFile(): LauncherFile | undefined {
-    try {
-      // Written by this class alone.
-      return JSON.parse(readFileSync(this.#file, 'utf8')) as LauncherFile
-    } catch (err) {
-      // A server killed while writing leaves half a file: its launcher's pipe is closed, and it has had no request.
-      if (isMissing(err) || err instanceof SyntaxError) return undefined
-      throw err
-    }
+    // A server killed while writing leaves half a line: its launcher's pipe is closed, and it has had no request.
+    return readLineAt<LauncherFile>(this.#file)
   }
+
+  /** The file stays, empty: on a full disk there would be no room for a new one. */
+  #forget(): void {
+    if (existsSync(this.#file)) writeLineAt(this.#file, '')
+  }
+}
+
+/** A shell may still be reading the old one, so it is not overwritten. What is the same already needs no room on a full disk. */
+function writeScript(path: string): void {
+  if (existsSync(path) && readFileSync(path, 'utf8') === LAUNCHER_TEXT) return
+  rmSync(path, { force: true })
+  writeFileSync(path, LAUNCHER_TEXT, { mode: 0o600 })
 }

@@ -1,5 +1,6 @@
 import { appendFileSync, readFileSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import type { Millis } from '../base/clock.ts'
+import { isDiskRefusal } from '../base/disk-error.ts'
 import { isMissing } from './state-dir.ts'
 
 /** At this time the log had grown to this logical offset: what lies before was written then or earlier. */
@@ -40,7 +41,7 @@ export class LogIndex {
     if (last !== undefined && entry.offset <= last.offset) return
     const since = entry.epoch - (last?.epoch ?? Number.NEGATIVE_INFINITY)
     if (options.force !== true && since >= 0 && since < ENTRY_INTERVAL) return
-    appendFileSync(this.path, encode([entry]), { mode: 0o600 })
+    if (!this.#append(entry)) return
     this.#last = entry
     this.#count += 1
     if (this.#count > MAX_ENTRIES) this.#rewrite(thin(this.read()))
@@ -69,11 +70,32 @@ export class LogIndex {
     if (start > entries.length / 2) this.#rewrite(entries.slice(start))
   }
 
+  /** False on a disk that refuses: output is dated less exactly then. */
+  #append(entry: IndexEntry): boolean {
+    try {
+      appendFileSync(this.path, encode([entry]), { mode: 0o600 })
+      return true
+    } catch (err) {
+      if (!isDiskRefusal(err)) throw err
+      // There may have been room for a part of it.
+      if (statSync(this.path, { throwIfNoEntry: false }) !== undefined) truncateUnlessRefused(this.path, this.#count * ENTRY_SIZE)
+      return false
+    }
+  }
+
   #rewrite(entries: readonly IndexEntry[]): void {
     writeFileSync(`${this.path}.tmp`, encode(entries), { mode: 0o600 })
     renameSync(`${this.path}.tmp`, this.path)
     this.#count = entries.length
     this.#last = entries.at(-1)
+  }
+}
+
+function truncateUnlessRefused(path: string, size: number): void {
+  try {
+    truncateSync(path, size)
+  } catch (err) {
+    if (!isDiskRefusal(err)) throw err
   }
 }
 

@@ -2,6 +2,7 @@ import { chownSync, closeSync, openSync, readdirSync, rmSync, statSync } from 'n
 import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
+import { isDiskRefusal } from '../base/disk-error.ts'
 import type { Logger } from '../base/log.ts'
 import { nextTurn } from '../base/turn.ts'
 import type { SpawnChild } from './child.ts'
@@ -160,8 +161,14 @@ export class LogStore {
   async saveMarks(instance: InstanceId): Promise<void> {
     const log = await this.#logs.get(instance)
     if (log?.unsaved !== true) return
-    writeLineAt(join(this.directory(instance), 'runs.json'), JSON.stringify(log.marks))
-    log.unsaved = false
+    try {
+      writeLineAt(join(this.directory(instance), 'runs.json'), JSON.stringify(log.marks))
+      log.unsaved = false
+    } catch (err) {
+      if (!isDiskRefusal(err)) throw err
+      // They are in memory, and written with the next ones.
+      this.#options.log.warn({ instance, err }, 'Where a run begins in its log could not be noted')
+    }
   }
 
   /** A run has ended: what it wrote last gets its time, as soon as a start that may follow is under way. */

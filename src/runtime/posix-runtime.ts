@@ -10,6 +10,7 @@ import { checkPermitted, findTools, type HostTools, hostGapsOf } from './host.ts
 import { resolveIdentity } from './identity.ts'
 import { Instance } from './instance.ts'
 import { LaunchFiles } from './launch-files.ts'
+import { LaunchReserve } from './launch-reserve.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
 import { Mounts } from './mounts.ts'
@@ -89,6 +90,7 @@ class PosixRuntime implements ProcessRuntime {
   readonly #log: Logger
   readonly #options: PosixRuntimeOptions
   readonly #dir: StateDir
+  readonly #reserve: LaunchReserve
   readonly #files: LaunchFiles
   readonly #instances = new Map<InstanceId, Instance>()
   readonly #hints = new Hints<InstanceId>((instance) => instance)
@@ -103,7 +105,9 @@ class PosixRuntime implements ProcessRuntime {
     this.#clock = options.clock
     this.#log = options.log
     this.#dir = new StateDir(this.#options.dataDir)
-    this.#files = new LaunchFiles({ dir: this.#dir, clock: this.#clock, log: this.#log, signal: this.#stopped.signal })
+    this.#reserve = new LaunchReserve({ directory: this.#dir.reserveDirectory, log: this.#log })
+    const { signal } = this.#stopped
+    this.#files = new LaunchFiles({ dir: this.#dir, reserve: this.#reserve, clock: this.#clock, log: this.#log, signal })
   }
 
   async open(): Promise<void> {
@@ -112,6 +116,7 @@ class PosixRuntime implements ProcessRuntime {
     const tools = findTools()
     mkdirSync(dataDir, { recursive: true, mode: 0o700 })
     dir.prepare()
+    this.#reserve.open()
     const mounts = new Mounts({ dir, directory: join(dataDir, 'hidden'), host: tools, spawn: spawnChild })
     const host: HostTools = { ...tools, noMounts: await mounts.open() }
     const ids = dir.instances()

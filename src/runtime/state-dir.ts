@@ -69,6 +69,11 @@ export class StateDir {
     return join(this.root, '.spare')
   }
 
+  /** What is set aside for starts on a full disk. */
+  get reserveDirectory(): string {
+    return join(this.root, '.reserve')
+  }
+
   directory(instance: InstanceId): string {
     if (!INSTANCE_ID.test(instance)) throw new Error(`"${instance}" is no Instance id`)
     return join(this.root, instance)
@@ -218,7 +223,9 @@ export function hasCode(err: unknown, code: string): boolean {
 export function writeLineAt(path: string, line: string): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600)
   try {
-    writeSync(fd, `${line}\n`)
+    const bytes = Buffer.from(`${line}\n`)
+    // A disk that fills up takes the part for which there was room.
+    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written, bytes.length - written, written)
   } finally {
     closeSync(fd)
   }

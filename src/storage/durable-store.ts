@@ -29,6 +29,8 @@ export interface DurableStoreOptions {
   readonly loaded: Loaded
   readonly clock: Clock
   readonly log: Logger
+  /** The disk, which is not open, takes no writes for now, and why: the store begins by waiting until it does. */
+  readonly unwritable?: unknown
 }
 
 /** A queued or unsynced write: what its key will hold. */
@@ -58,10 +60,11 @@ export class DurableStore implements Store {
   #assigned: Revision
   #sweptTo: Revision
   #damage: Damage | undefined
+  #cancelRepair: (() => void) | undefined
   #repairing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ disk, loaded, clock, log }: DurableStoreOptions) {
+  constructor({ disk, loaded, clock, log, unwritable }: DurableStoreOptions) {
     this.#disk = disk
     this.#clock = clock
     this.#log = log
@@ -83,6 +86,7 @@ export class DurableStore implements Store {
       failed: (entries, cause) => this.#failed(entries, cause),
     })
     this.#compactor = new Compactor({ clock, log, extent: () => this.#state, compact: (before) => this.compact(before) })
+    if (unwritable !== undefined) this.#refuse([], unwritable)
   }
 
   /** How many watches are open: a test for leaks. */
@@ -92,6 +96,10 @@ export class DurableStore implements Store {
 
   revision(): Revision {
     return this.#state.revision
+  }
+
+  refusal(): string | undefined {
+    return this.#damage === undefined ? undefined : unavailable(this.#damage.cause).message
   }
 
   async get(key: string): Promise<KeyValue | undefined> {
@@ -153,6 +161,7 @@ export class DurableStore implements Store {
         this.#log.error({ err }, 'The store closes unrepaired; writes that were refused may be found at the next start')
       })
     }
+    this.#cancelRepair?.()
     this.#state.close()
     await this.#disk.close()
   }
@@ -203,18 +212,27 @@ export class DurableStore implements Store {
   }
 
   #failed(entries: readonly Entrant[], cause: unknown): Error {
-    this.#log.error(
-      { writes: entries.length, err: cause },
-      'The store could not write to its disk; writes are refused until it is repaired',
-    )
     // Whatever is queued behind the batch fails with it and never reached the disk.
     this.#ahead.clear()
-    this.#damage = {
-      keys: [...(this.#damage?.keys ?? []), ...changesOf(entries).map(keyOfChange)],
-      cause,
-      retryAt: this.#clock.monotonic(),
-    }
+    this.#refuse(changesOf(entries).map(keyOfChange), cause)
     return unavailable(cause)
+  }
+
+  /** From here on writes fail at once, until the disk has taken one that undoes those of these keys. */
+  #refuse(keys: readonly string[], cause: unknown): void {
+    this.#log.error({ err: cause }, 'The store cannot write to its disk: writes are refused until it can, all else goes on')
+    this.#damage = { keys: [...(this.#damage?.keys ?? []), ...keys], cause, retryAt: this.#clock.monotonic() }
+    this.#repairLater()
+  }
+
+  /** Also without anybody who writes. */
+  #repairLater(): void {
+    this.#cancelRepair?.()
+    this.#cancelRepair = this.#clock.schedule(REPAIR_EVERY, () => {
+      if (this.#closing !== undefined) return
+      // A failure says nothing new, and schedules the next attempt.
+      this.#requireRepaired().catch(() => {})
+    })
   }
 
   /** Throws StoreError(Unavailable) while the disk refuses. */
@@ -237,8 +255,10 @@ export class DurableStore implements Store {
       await undo(this.#disk, { damage, state: this.#state, assigned: this.#assigned })
     } catch (err) {
       this.#damage = { ...damage, cause: err, retryAt: this.#clock.monotonic() + REPAIR_EVERY }
+      this.#repairLater()
       throw unavailable(err)
     }
+    this.#cancelRepair?.()
     this.#state.commit([], this.#assigned)
     this.#damage = undefined
     this.#log.info({ revision: this.#assigned }, 'The store writes to its disk again')
@@ -254,5 +274,6 @@ function changesOf(entries: readonly Entrant[]): Change[] {
 }
 
 function unavailable(cause: unknown): StoreError {
-  return new StoreError('Unavailable', `The store cannot write to its disk: ${rootCause(cause)}`, { cause })
+  const message = `The store cannot write to its disk: ${rootCause(cause)}. Nothing was changed; it goes on by itself once the disk takes writes`
+  return new StoreError('Unavailable', message, { cause })
 }

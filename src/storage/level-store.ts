@@ -1,11 +1,12 @@
-import { chmod, mkdir } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { Level } from 'level'
 import type { Clock } from '../base/clock.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { Disk, Entry, Operation } from './disk.ts'
 import { DurableStore, WINDOW_CHANGES } from './durable-store.ts'
 import type { KeyRange } from './level-keys.ts'
-import { loadStore } from './level-load.ts'
+import { type Loaded, loadStore } from './level-load.ts'
+import { inShadow, isFull } from './level-shadow.ts'
 import { rootCause, StoreError } from './store-error.ts'
 
 /** Makes a batch durable. */
@@ -28,18 +29,34 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Durabl
   const { path, clock, log = silentLogger, batch = (write, operations) => write(operations) } = options
   const disk = await openDisk(path, batch)
   try {
-    return new DurableStore({ disk, loaded: await loadStore(disk, WINDOW_CHANGES), clock, log })
+    const { loaded, unwritable } = await load(disk)
+    return new DurableStore({ disk, loaded, clock, log, ...(unwritable === undefined ? {} : { unwritable }) })
   } catch (err) {
     await disk.close()
     throw err instanceof StoreError ? err : openError(path, err)
   }
 }
 
+/** What is on the disk; also on one without any room, which is no reason to leave the processes alone: `unwritable` says why. */
+async function load(disk: LevelDisk): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
+  try {
+    await disk.reopen()
+    return { loaded: await loadStore(disk, WINDOW_CHANGES) }
+  } catch (err) {
+    if (!isFull(err)) throw err
+    await disk.close()
+    const refuse = (): Promise<never> => Promise.reject(err)
+    const open = async (shadow: string): Promise<LevelDisk> => new LevelDisk(disk.path, refuse, await openLevel(shadow))
+    return { loaded: await inShadow(disk.path, open, (shadow) => loadStore(shadow, WINDOW_CHANGES)), unwritable: err }
+  }
+}
+
+/** Not open yet. */
 async function openDisk(path: string, batch: NonNullable<LevelStoreOptions['batch']>): Promise<LevelDisk> {
   try {
     await mkdir(path, { recursive: true, mode: 0o700 })
-    await chmod(path, 0o700)
-    return new LevelDisk(path, await openLevel(path), batch)
+    if (((await stat(path)).mode & 0o777) !== 0o700) await chmod(path, 0o700)
+    return new LevelDisk(path, batch)
   } catch (err) {
     throw openError(path, err)
   }
@@ -48,15 +65,20 @@ async function openDisk(path: string, batch: NonNullable<LevelStoreOptions['batc
 class LevelDisk implements Disk {
   readonly path: string
   readonly #batch: NonNullable<LevelStoreOptions['batch']>
-  #level: Level<string, string>
+  #open: Level<string, string> | undefined
 
-  constructor(path: string, level: Level<string, string>, batch: NonNullable<LevelStoreOptions['batch']>) {
+  constructor(path: string, batch: NonNullable<LevelStoreOptions['batch']>, level?: Level<string, string>) {
     this.path = path
-    this.#level = level
+    this.#open = level
     this.#batch = batch
   }
 
-  get(key: string): Promise<string | undefined> {
+  get #level(): Level<string, string> {
+    if (this.#open === undefined) throw new Error(`The database in ${this.path} is not open`)
+    return this.#open
+  }
+
+  async get(key: string): Promise<string | undefined> {
     return this.#level.get(key)
   }
 
@@ -78,7 +100,7 @@ class LevelDisk implements Disk {
     }
   }
 
-  write(operations: readonly Operation[]): Promise<void> {
+  async write(operations: readonly Operation[]): Promise<void> {
     return this.#batch((all) => this.#commit(all), operations)
   }
 
@@ -93,12 +115,14 @@ class LevelDisk implements Disk {
   }
 
   async reopen(): Promise<void> {
-    await this.#level.close()
-    this.#level = await openLevel(this.path)
+    await this.close()
+    this.#open = await openLevel(this.path)
   }
 
-  close(): Promise<void> {
-    return this.#level.close()
+  async close(): Promise<void> {
+    const level = this.#open
+    this.#open = undefined
+    await level?.close()
   }
 }
 

@@ -37,6 +37,10 @@ export class MemoryStore implements Store {
     return this.#state.revision
   }
 
+  refusal(): undefined {
+    return undefined
+  }
+
   async get(key: string): Promise<KeyValue | undefined> {
     this.#state.check(this.#state.revision)
     return this.#state.get(key)

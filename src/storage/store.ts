@@ -40,6 +40,8 @@ export interface RangeOptions {
 export interface Store {
   /** The revision of the newest acknowledged write; at least 1, also on an empty store. */
   revision(): Revision
+  /** Why writes are refused now, in words; undefined while they are taken, as far as is known. The store finds out by itself when they are again. */
+  refusal(): string | undefined
   get(key: string): Promise<KeyValue | undefined>
   range(prefix: string, options?: RangeOptions): Promise<Page>
   /**

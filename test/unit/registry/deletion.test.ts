@@ -116,6 +116,7 @@ test('an object that is created while its namespace goes does not stay behind', 
   let client: Client
   const slow: Store = {
     revision: () => store.revision(),
+    refusal: () => store.refusal(),
     get: (key) => store.get(key),
     range: (prefix, options) => store.range(prefix, options),
     delete: (key, expect) => store.delete(key, expect),
