@@ -65,6 +65,10 @@ export class LaunchReserve {
     return true
   }
 
+  has(path: string): boolean {
+    return this.#lent.has(path)
+  }
+
   /** Takes the file at this path back and wipes it. False when it is none of these. */
   takeBack(path: string): boolean {
     const file = this.#lent.get(path)

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 /** What identifies a process within one boot: a pid comes back, a pid with this start time doesn't. */
@@ -83,6 +83,24 @@ export function commandLineOf(pid: number): string | undefined {
   } catch (err) {
     if (isGone(err)) return undefined
     throw err
+  }
+}
+
+/** Paths of what a process has open now, as far as they can be seen. */
+export function openFilesOf(pid: number): readonly string[] {
+  const directory = `/proc/${pid}/fd`
+  try {
+    return readdirSync(directory).flatMap((fd) => {
+      try {
+        return [readlinkSync(`${directory}/${fd}`)]
+      } catch {
+        // Closed since.
+        return []
+      }
+    })
+  } catch {
+    // Gone, or another user's.
+    return []
   }
 }
 

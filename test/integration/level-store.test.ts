@@ -7,6 +7,7 @@ import { type LevelStoreOptions, openLevelStore } from '../../src/storage/level-
 import type { Store } from '../../src/storage/store.ts'
 import { isStoreError, type StoreErrorCode } from '../../src/storage/store-error.ts'
 import { fill, firstEvents, rejectsWith } from '../conformance/store.ts'
+import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
@@ -199,6 +200,26 @@ it('writers that meet a failing disk are told Unavailable and not the Conflict o
   failing = true
   const writes = [store.put('a', '2', a.modRevision), store.put('a', '3', a.modRevision), store.delete('a', a.modRevision)]
   for (const write of writes) await rejectsWith(write, 'Unavailable')
+})
+
+it('a store that was refused finds out by itself when its disk takes writes again, and says why until then', async ({ clock, open }) => {
+  let failing = true
+  const store = await open(async (write, operations) => {
+    if (failing && operations.some(({ key }) => key !== 'm/format' && key.startsWith('k/'))) throw new Error('EIO: i/o error')
+    return write(operations)
+  })
+  assert.equal(store.refusal(), undefined)
+  await rejectsWith(store.put('a', '1', 0), 'Unavailable')
+  assert.match(store.refusal() ?? '', /i\/o error/)
+  await clock.advance(900)
+  assert.match(store.refusal() ?? '', /i\/o error/)
+  failing = false
+  await eventually(async () => {
+    await clock.advance(1_100)
+    assert.equal(store.refusal(), undefined)
+  })
+  assert.equal((await store.put('a', '1', 0)).modRevision, 3)
+  assert.equal(clock.pending, 0)
 })
 
 it('reads and watches go on while the disk refuses writes', async ({ open }) => {

@@ -14,6 +14,8 @@ const SOURCE = ['--import', import.meta.resolve('tsx'), join(ROOT, 'src/main.ts'
 export interface ServerOptions {
   /** True: run the source instead of what was built. Also by PMK_TEST_SOURCE=1. */
   readonly source?: boolean
+  /** An empty directory of the caller's; else one of its own, which `close` removes. */
+  readonly dataDir?: string
 }
 
 export interface Answer {
@@ -37,11 +39,13 @@ export class Server {
   readonly dataDir: string
   readonly client: HttpClient
   readonly #main: readonly string[]
+  readonly #removes: boolean
   #child: ChildProcess | undefined
 
-  constructor({ source = process.env.PMK_TEST_SOURCE === '1' }: ServerOptions = {}) {
+  constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir }: ServerOptions = {}) {
     this.#main = source ? SOURCE : BUILT
-    this.dataDir = mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
+    this.#removes = dataDir === undefined
+    this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
     this.client = createHttpClient({ socketPath: join(this.dataDir, 'pmk.sock') }, { fieldManager: 'pmk-test' })
   }
 
@@ -51,8 +55,8 @@ export class Server {
     return server
   }
 
-  /** Starts the server and waits until it is ready. */
-  async run(): Promise<void> {
+  /** Starts the server and waits until it is ready, or `unwritable`: until it is but for a store that takes no writes. */
+  async run({ unwritable = false }: { readonly unwritable?: boolean } = {}): Promise<void> {
     const log = openSync(join(this.dataDir, 'server.log'), 'a')
     // PATH is deliberately poor: nothing may depend on the server's own.
     const child = spawn(process.execPath, [...this.#main, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test'], {
@@ -64,7 +68,7 @@ export class Server {
     await eventually(
       async () => {
         assert.equal(child.exitCode, null, `the server ended: ${this.log()}`)
-        const answer = await this.client.request({ method: 'GET', path: '/readyz' })
+        const answer = await this.client.request({ method: 'GET', path: unwritable ? '/readyz?exclude=store' : '/readyz' })
         assert.equal((await answer.text()).trim(), 'ok')
       },
       { within: 60_000 },
@@ -126,7 +130,7 @@ export class Server {
       await this.kill()
       await this.client.close()
       for (const { pid } of processesOf(this.dataDir)) process.kill(pid, 'SIGKILL')
-      rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 3 })
+      if (this.#removes) rmSync(this.dataDir, { recursive: true, force: true, maxRetries: 3 })
     }
   }
 }

@@ -48,6 +48,25 @@ describe('the note of an Instance', () => {
     assert.deepEqual(written, [1])
     assert.equal(clock.pending, 0)
   })
+
+  test('waits for a disk that refuses it, and keeps nobody from going on; another failure does', async () => {
+    let refusal: NodeJS.ErrnoException | undefined = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+    const saveNote = async (_: string, note: string): Promise<void> => {
+      if (refusal !== undefined) throw refusal
+      written.push(parseMemory(note)?.attempt)
+    }
+    keeper = new NoteKeeper({ runtime: { saveNote }, clock, log: silentLogger })
+    await keeper.save('u', memory(1))
+    await keeper.save('u', memory(2))
+    await clock.advance(10_000)
+    assert.deepEqual(written, [])
+    refusal = undefined
+    await clock.advance(10_000)
+    assert.deepEqual(written, [2])
+    assert.equal(clock.pending, 0)
+    refusal = Object.assign(new Error('permission denied'), { code: 'EACCES' })
+    await assert.rejects(keeper.save('u', memory(3)), /permission denied/)
+  })
 })
 
 test('a note that is damaged, or of another format, is as good as none', () => {
