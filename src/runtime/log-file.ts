@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   createReadStream,
   createWriteStream,
   existsSync,
@@ -11,6 +12,7 @@ import {
   statfsSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -35,6 +37,9 @@ interface Place {
   readonly base: number
   readonly head: number
 }
+
+/** Of the file that holds the place: room for two numbers of any size, so that each is written over the one before. */
+const PLACE_SIZE = 64
 
 /** What a rotation is about to do, written down before it does it. */
 interface Note {
@@ -103,8 +108,7 @@ export class LogFile {
   async open(names: readonly string[] = readdirSync(dirname(this.path))): Promise<void> {
     const beside = names.filter((name) => name.startsWith(`${basename(this.path)}.`))
     if (beside.includes(basename(this.index.path))) this.index.open()
-    const place = `${this.path}.place`
-    if (beside.includes(basename(place))) this.#place = readJson<Place>(place) ?? this.#place
+    if (beside.includes(basename(this.#placePath))) this.#place = readJson<Place>(this.#placePath) ?? this.#place
     for (const name of beside) if (name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
     await this.#recover(beside)
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
@@ -121,6 +125,7 @@ export class LogFile {
       // written as much again between two looks, this isn't seen, and a follower misses that much.
       this.#truncated()
       const base = this.#place.base + this.#size
+      this.#size = size
       this.#setPlace({ base, head: base })
     }
     this.#size = size
@@ -244,12 +249,16 @@ export class LogFile {
     }
     this.#generation += 1
     const notePath = `${this.path}.rotate.${this.#generation}`
-    writeSynced(notePath, JSON.stringify(note))
+    // What the cut is booked with takes its space before: a disk that is full by then must not keep the books from agreeing with it.
+    if (statSync(this.#placePath, { throwIfNoEntry: false })?.size !== PLACE_SIZE) this.#setPlace(this.#place)
     try {
+      writeSynced(notePath, JSON.stringify(note))
       if (archive !== undefined) await this.#archive(physical, length, archive, config?.compress ?? false)
       await this.locked(() => this.#cutAndBook(note, notePath, physical))
     } catch (err) {
-      // Not cut, or it would have been booked: the bytes are in the live file, where the next look finds them.
+      // Cut, and only the books could not be written: they are right in memory, and the note lets the next server put them right.
+      if (this.#place !== note.place) throw err
+      // The bytes are in the live file, where the next look finds them.
       rmSync(notePath, { force: true })
       if (archive !== undefined) for (const path of [archive, `${archive}.tmp`]) rmSync(path, { force: true })
       throw err
@@ -275,9 +284,9 @@ export class LogFile {
   /** The books after a cut. */
   #finish(note: Note): void {
     const head = note.place.head + note.length
-    this.#setPlace({ base: note.mode === 'punch' ? note.place.base : head, head })
     if (note.mode === 'collapse') this.#size -= note.length
     if (note.mode === 'truncate') this.#size = statSync(this.path).size
+    this.#setPlace({ base: note.mode === 'punch' ? note.place.base : head, head })
   }
 
   async #archive(offset: number, length: number, path: string, compress: boolean): Promise<void> {
@@ -347,10 +356,19 @@ export class LogFile {
     }
   }
 
+  /** In memory first, which is right whatever becomes of the disk; then over what stands there, which needs no space. */
   #setPlace(place: Place): void {
     this.#place = place
-    writeFileSync(`${this.path}.place.tmp`, JSON.stringify(place), { mode: 0o600 })
-    renameSync(`${this.path}.place.tmp`, `${this.path}.place`)
+    const fd = openSync(this.#placePath, constants.O_WRONLY | constants.O_CREAT, 0o600)
+    try {
+      writeSync(fd, JSON.stringify(place).padEnd(PLACE_SIZE), 0)
+    } finally {
+      closeSync(fd)
+    }
+  }
+
+  get #placePath(): string {
+    return `${this.path}.place`
   }
 }
 

@@ -163,6 +163,38 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(await file.end(), 11)
     })
 
+    // The disk was full when the cut had to be booked: the archive was deleted as if nothing had been cut, and the next look took the
+    // shorter file for one that its program had emptied.
+    it('a cut whose books can not be written loses nothing, for this server and the next', async () => {
+      const file = await newLog()
+      appendFileSync(file.path, lines(0, 1000))
+      let truncations = 0
+      const unwritable = join(file.path, '../log.place')
+      const cutting: CutTools = {
+        ...tools,
+        spawn: async (options) => {
+          const child = await spawnChild(options)
+          const ended = child.ended.then((end) => {
+            rmSync(unwritable, { force: true })
+            mkdirSync(unwritable, { recursive: true })
+            return end
+          })
+          return { ...child, ended }
+        },
+      }
+      const broken = new LogFile({ path: file.path, mode, tools: cutting, log: silentLogger, truncated: () => truncations++ })
+      await broken.open()
+      await assert.rejects(broken.rotate(config()), /EISDIR/)
+      rmSync(unwritable, { recursive: true })
+      appendFileSync(file.path, lines(1000, 1100))
+      assert.equal(broken.sample().end, 110_000)
+      assert.equal(truncations, 0)
+      assert.equal(await read(broken), lines(0, 1100))
+      const next = await reopened(file.path)
+      assert.equal(await read(next), lines(0, 1100))
+      assert.equal(await next.end(), 110_000)
+    })
+
     if (mode !== 'truncate') {
       it('nothing is lost or doubled under a fast writer', async () => {
         const file = await newLog()

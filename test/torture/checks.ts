@@ -119,7 +119,7 @@ type Termination = NonNullable<NonNullable<Instance['status']>['lastTermination'
 
 function wrongEnd({ exitCode, signal, reason }: Termination, run: LedgerRun, isLost: boolean, isUntouched: boolean): string | undefined {
   const told = JSON.stringify({ exitCode, signal, reason })
-  if (reason === 'Unknown') return isLost ? undefined : told
+  if (exitCode === undefined) return isLost ? undefined : told
   if (signal === undefined) return run.end?.by === 'code' && Number(run.end.what) === exitCode ? undefined : told
   if (run.end?.by === 'signal' && run.end.what === signal) return undefined
   // exit 130 and 141 look like signals, by sh.
