@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import { constants } from 'node:os'
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import nodeProcess from 'node:process'
 import { after, before, describe, test } from 'node:test'
-import type { Exit } from '../../src/runtime/runtime.ts'
+import type { Exit, RunConfig } from '../../src/runtime/runtime.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
 
 /** Signals that end a program which does nothing about them. */
@@ -11,8 +14,12 @@ const DEADLY = Object.entries(constants.signals)
 
 describe('how programs end', () => {
   const machine = new TestMachine()
+  const place = mkdtempSync(join(tmpdir(), 'pmk-exits-'))
   before(() => machine.open())
-  after(() => machine.destroy())
+  after(async () => {
+    await machine.destroy()
+    rmSync(place, { recursive: true })
+  })
 
   const exitOf = async (...command: [string, ...string[]]): Promise<Omit<Exit, 'at'>> => {
     const run = await machine.start(command)
@@ -55,6 +62,42 @@ describe('how programs end', () => {
     const { exit } = await machine.exited(run.instance)
     clearInterval(stop)
     assert.deepEqual(exit.by === 'code' && exit.code, 7)
+  })
+
+  test('a death with a core is told by its signal', async () => {
+    const run = await machine.start(['sh', '-c', 'kill -SEGV $$'], {
+      rlimits: { core: { soft: 'unlimited', hard: 'unlimited' } },
+      workingDir: place,
+    })
+    const { exit } = await machine.exited(run.instance)
+    assert.equal(exit.by === 'signal' && exit.signal, 'SEGV')
+    const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8')
+    // With a plain name the core lies in the working directory, so that this is known to be about one.
+    if (/^core/.test(pattern))
+      assert.ok(
+        readdirSync(place).some((name) => name.startsWith('core')),
+        'there is a core',
+      )
+  })
+
+  test('what only exec can tell is an exit of 126 or 127 with a sentence in the log', async () => {
+    const failing = async (code: number, message: RegExp, command: RunConfig['command'], more: Partial<RunConfig> = {}): Promise<void> => {
+      const run = await machine.start(command, more)
+      const { exit } = await machine.exited(run.instance)
+      const log = await machine.logs(run.instance)
+      assert.deepEqual({ by: exit.by, code: exit.by === 'code' && exit.code }, { by: 'code', code }, log)
+      assert.match(log, message)
+    }
+    writeFileSync(join(place, 'orphaned'), '#!/no/such/interpreter\n', { mode: 0o755 })
+    await failing(127, /orphaned.*(not found|No such file)/, [join(place, 'orphaned')])
+    const rlimits = { stack: { soft: 1024 * 1024, hard: 1024 * 1024 } }
+    await failing(126, /Argument list too long/, ['/bin/true', ...Array.from({ length: 6 }, () => 'x'.repeat(100_000))], { rlimits })
+    if (nodeProcess.getuid?.() === 0) {
+      const identity = await machine.runtime.resolveIdentity({ user: 'nobody' })
+      writeFileSync(join(place, 'mine'), '#!/bin/sh\n', { mode: 0o700 })
+      chmodSync(place, 0o755)
+      await failing(126, /mine.*Permission denied/, [join(place, 'mine')], { identity })
+    }
   })
 
   test('a file without a first line naming its interpreter is run by sh', async () => {

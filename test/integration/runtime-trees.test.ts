@@ -88,12 +88,28 @@ for (const cgroups of [true, false]) {
       assert.equal(await machine.runtime.usage(run.id), undefined)
     })
 
-    test('fifty deaths at once are all told, and all start again', async () => {
-      const runs = await Promise.all(Array.from({ length: 50 }, () => machine.startRunning(['sleep', '1000'])))
+    test('a member that overwrote its environment and left its session is ended all the same', {
+      skip: existsSync('/usr/bin/perl') ? false : 'NOT TESTED: perl is not installed',
+    }, async () => {
+      const file = join(place, `titled-${cgroups}`)
+      // As setproctitle does: the name goes over arguments and environment, PMK_RUN included.
+      const titled = `$0 = "x" x 20000; open my $out, ">>", "${file}"; print $out "$$\\n"; close $out; sleep 1000`
+      writeFileSync(join(place, 'titled.pl'), titled)
+      const run = await machine.startRunning(['sh', '-c', `setsid perl ${place}/titled.pl & perl ${place}/titled.pl & sleep 1000`])
+      await eventually(() => assert.equal(livePids(pidsIn(file)).length, 2))
+      for (const pid of pidsIn(file)) assert.doesNotMatch(readFileSync(`/proc/${pid}/environ`, 'latin1'), /PMK_RUN/)
+      await machine.runtime.killTree(run.id)
+      assert.deepEqual(livePids(pidsIn(file)), [])
+    })
+
+    // Five hundred with cgroups, as they are on real hosts; without, each look reads the whole process table.
+    const crowd = cgroups ? 500 : 50
+    test(`${crowd} deaths at once are all told, and all start again`, async () => {
+      const runs = await Promise.all(Array.from({ length: crowd }, () => machine.startRunning(['sleep', '1000'])))
       await Promise.all(runs.map((run) => machine.runtime.signal(run.id, 'KILL', 'Main')))
       await Promise.all(runs.map((run) => machine.exited(run.instance)))
       const again = await Promise.all(runs.map((run) => machine.startRunning(['sleep', '1000'], { instance: run.instance })))
-      assert.equal(new Set(again.map((run) => run.pid)).size, 50)
+      assert.equal(new Set(again.map((run) => run.pid)).size, crowd)
       await Promise.all(again.map((run) => machine.runtime.killTree(run.id)))
       await Promise.all(again.map((run) => machine.runtime.remove(run.instance)))
     })

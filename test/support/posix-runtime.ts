@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/log.ts'
 import { createPosixRuntime } from '../../src/runtime/posix-runtime.ts'
 import { type InstanceId, type LogOptions, type ProcessRuntime, type Run, type RunConfig, runId } from '../../src/runtime/runtime.ts'
@@ -16,13 +16,15 @@ export type RunningRun = Run & { readonly state: 'running' }
 export class TestMachine {
   readonly dataDir: string
   readonly #cgroups: boolean
+  readonly #clock: Clock
   #runtime: ProcessRuntime | undefined
   #attempts = new Map<InstanceId, number>()
 
   /** `dataDir`: that of another machine, which goes on owning it. */
-  constructor(options: { readonly cgroups?: boolean; readonly dataDir?: string } = {}) {
+  constructor(options: { readonly cgroups?: boolean; readonly dataDir?: string; readonly clock?: Clock } = {}) {
     this.dataDir = options.dataDir ?? mkdtempSync(join(tmpdir(), 'pmk-runtime-'))
     this.#cgroups = options.cgroups ?? true
+    this.#clock = options.clock ?? systemClock
   }
 
   get runtime(): ProcessRuntime {
@@ -33,7 +35,7 @@ export class TestMachine {
   async open(): Promise<void> {
     this.#runtime = createPosixRuntime({
       dataDir: this.dataDir,
-      clock: systemClock,
+      clock: this.#clock,
       log: silentLogger,
       cgroups: this.#cgroups,
       logRetention: 0,
