@@ -48,6 +48,7 @@ describe('launcher and shims', () => {
     // What was in the pipe is behind us when the third one has started.
     const third = await machine.startRunning(counted('exec sleep 1000'), { instance: first.instance })
     assert.equal(third.supervised, true)
+    await eventually(() => assert.equal(readFileSync(starts, 'utf8').trim().split('\n').at(-1), String(third.pid)))
     assert.equal(readFileSync(starts, 'utf8').trim().split('\n').length, 3)
   })
 
