@@ -2,7 +2,7 @@ import type { Millis } from '../base/clock.ts'
 import { attemptOf, type Run } from '../runtime/runtime.ts'
 import { failuresAfter } from './backoff.ts'
 import { launchedOf } from './causes.ts'
-import { causeOfDeath, isSuccess, terminationOf } from './exits.ts'
+import { causeOfDeath, isSuccess, OOM_KILLED, terminationOf } from './exits.ts'
 import { type Cause, change, type Launched, type RunMemory, type StopReason } from './memory.ts'
 import { type Draft, emit, record } from './situation.ts'
 
@@ -117,6 +117,7 @@ function absorbEnd(draft: Draft): void {
     startedAt: run.startedAt,
     stop: stop && { reason: stop.reason, killed: stop.stage === 'kill' },
     ok: ok && !(stop !== undefined && isFailure(stop.reason)),
+    cause: cause.cause,
     message: stop === undefined ? cause.message : `${stop.cause.message}. ${endedBy(run)}`,
     tail: ok || asked ? undefined : observed.tail,
   })
@@ -163,7 +164,8 @@ function died(
   if (probed) return
   // Without the length of this life, so that the next such death is the same Event once more.
   const { message } = causeOfDeath(run.exit, undefined, requestedSignal(draft))
-  emit(draft, ok ? 'Normal' : 'Warning', cause.cause === 'SignalFromOutside' ? 'SignalFromOutside' : 'Exited', message)
+  const reason = cause.cause === 'SignalFromOutside' || cause.cause === OOM_KILLED ? cause.cause : 'Exited'
+  emit(draft, ok ? 'Normal' : 'Warning', reason, message)
 }
 
 function phaseAfter(policy: 'Always' | 'OnFailure' | 'Never', ok: boolean): 'Pending' | 'Succeeded' | 'Failed' {

@@ -25,10 +25,13 @@ export function causeOfDeath(exit: Exit, lived: Millis | undefined, requested: s
   const after = lived === undefined ? '' : ` after ${formatLife(lived)}`
   switch (exit.by) {
     case 'code':
-      return { cause: 'Exit', message: `Exited with code ${exit.code}${after}` }
+      return { cause: 'Exit', message: `Exited with code ${exit.code}${after}${oomText(exit)}` }
     case 'signal':
       if (requested === exit.signal) {
         return { cause: 'SignalRequested', message: `Ended by ${exit.signal}${after}, which was sent through pmk` }
+      }
+      if (exit.signal === 'KILL' && exit.oomKills !== undefined) {
+        return { cause: OOM_KILLED, message: `Killed by the kernel${after}, for want of memory` }
       }
       if (OWN_FAULTS.has(exit.signal)) return { cause: 'Crash', message: `Crashed with ${exit.signal}${after}` }
       return {
@@ -40,16 +43,27 @@ export function causeOfDeath(exit: Exit, lived: Millis | undefined, requested: s
   }
 }
 
+/** The cause, and reason, of a death that the kernel brought about because memory had run out. */
+export const OOM_KILLED = 'OOMKilled'
+
+function oomText({ oomKills }: Exit & { readonly by: 'code' }): string {
+  if (oomKills === undefined) return ''
+  const what = oomKills === 1 ? 'one of its processes' : `${oomKills} of its processes`
+  return `; the kernel had killed ${what} for want of memory`
+}
+
 /** The end of a run as status shows it. */
 export function terminationOf(options: {
   readonly exit: Exit
   readonly startedAt: Timestamp
   readonly stop: { readonly reason: StopReason; readonly killed: boolean } | undefined
   readonly ok: boolean
+  /** What it is put down to. */
+  readonly cause: string
   readonly message: string
   readonly tail: string | undefined
 }): Termination {
-  const { startedAt, stop, ok, message, tail } = options
+  const { startedAt, stop, ok, cause, message, tail } = options
   // A shim killed together with its program leaves no record, but then it was our own KILL.
   const exit: Exit =
     options.exit.by === 'unknown' && options.exit.reason === 'ShimLost' && stop?.killed === true
@@ -58,7 +72,7 @@ export function terminationOf(options: {
   return {
     ...(exit.by === 'code' ? { exitCode: exit.code } : {}),
     ...(exit.by === 'signal' ? { exitCode: 128 + (signalNumberOf(exit.signal) ?? 0), signal: exit.signal } : {}),
-    reason: reasonOf(exit, stop?.reason, ok),
+    reason: stop === undefined && !ok && cause === OOM_KILLED ? OOM_KILLED : reasonOf(exit, stop?.reason, ok),
     message,
     startedAt,
     finishedAt: exit.at,

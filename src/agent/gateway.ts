@@ -76,6 +76,21 @@ export class AgentGateway implements NodeGateway {
     return { exitCode: 0, output: '' }
   }
 
+  async pause(target: InstanceTarget, paused: boolean): Promise<void> {
+    const { runtime } = this.#options
+    const instance = this.#instance(target)
+    const run = (await runtime.get(idOf(instance)))?.run
+    if (run?.state !== 'running') {
+      if (paused) throw notRunning(instance)
+      return
+    }
+    const gap = runtime.hostGaps().find(({ field }) => field === 'pause')
+    if (paused && gap !== undefined) {
+      throw apiError('BadRequest', `Instance ${instance.metadata.name} can't be paused: ${gap.message.replace(/^pause: /, '')}`)
+    }
+    if (run.paused !== paused) await runtime.pause(run.id, paused)
+  }
+
   async action(target: InstanceTarget, action: string, onOutput: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<ActionResult> {
     const instance = this.#instance(target)
     const actions = instance.spec.template.actions ?? []
@@ -147,6 +162,10 @@ export class AgentGateway implements NodeGateway {
     const record = await runtime.get(idOf(instance))
     const run = record?.run
     const attempt = run === undefined ? 0 : attemptOf(run.id)
+    if (run?.state === 'running' && run.paused) {
+      // Whatever runs on its behalf would be frozen too, until its timeout.
+      throw apiError('Conflict', `Instance ${instance.metadata.name} is paused: \`pmk unpause\` lets it go on`)
+    }
     try {
       const launch =
         run?.state === 'running'

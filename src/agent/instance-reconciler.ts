@@ -16,7 +16,7 @@ import {
 import { ConfigError } from './environment.ts'
 import { isSuccess } from './exits.ts'
 import type { Launcher } from './launch.ts'
-import { logConfigOf } from './launch-template.ts'
+import { limitsOf, logConfigOf } from './launch-template.ts'
 import { newMemory, parseMemory, type Time } from './memory.ts'
 import type { NoteKeeper } from './note-keeper.ts'
 import { plan } from './plan.ts'
@@ -70,6 +70,7 @@ export class InstanceReconciler implements Reconciler {
       tracked.instance = stored ?? tracked.instance
       const decision = await this.#decide(tracked, instance, record)
       await this.#remember(tracked, record?.run, decision)
+      if (stored !== undefined && record?.run?.state === 'running') await this.#limit(tracked, stored, record.instance)
       const [step] = decision.steps
       const tell = (): void => this.#tell(tracked, instance, record?.run, decision, stored !== undefined)
       if (step?.type !== 'start') tell()
@@ -143,6 +144,20 @@ export class InstanceReconciler implements Reconciler {
     statuses.set(tracked.uid, tracked.status)
   }
 
+  /** Limits that have changed take effect on the running program; one that can't be set is tried again at the next look. */
+  async #limit(tracked: TrackedInstance, instance: Instance, id: InstanceId): Promise<void> {
+    const limits = limitsOf(instance.spec.template)
+    const text = JSON.stringify(limits)
+    if (tracked.limits === text) return
+    try {
+      await this.#options.runtime.setLimits(id, limits)
+      tracked.limits = text
+    } catch (err) {
+      const message = `Its limits could not be set: ${err instanceof Error ? err.message : String(err)}`
+      this.#options.record(instance, { type: 'Warning', reason: 'FailedSettingLimits', message })
+    }
+  }
+
   async #save({ uid, memory: before }: TrackedInstance, { memory, steps }: Plan): Promise<void> {
     const { notes } = this.#options
     if (steps.length > 0) return notes.save(uid, memory)
@@ -160,6 +175,8 @@ export class InstanceReconciler implements Reconciler {
         return
       case 'killTree':
         return this.#killTree(step.id, instance)
+      case 'unpause':
+        return runtime.pause(step.id, false)
       case 'forget':
         // Before the removal: a note that is saved after it would bring the directory back.
         this.#options.notes.forget(tracked.uid)
@@ -193,6 +210,7 @@ export class InstanceReconciler implements Reconciler {
       const config = await launcher.runConfig(instance, attempt, { fresh, signal })
       await runtime.start(config)
       tracked.logs = JSON.stringify(instance.spec.template.logs)
+      tracked.limits = JSON.stringify(limitsOf(instance.spec.template))
       // After the start, which nothing for show may delay.
       const [program] = config.command
       tracked.command = [isAbsolute(program) ? program : await runtime.resolveCommand(program, config.searchPath, config.workingDir)]

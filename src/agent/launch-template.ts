@@ -1,6 +1,6 @@
 import { parseQuantity } from '../base/quantity.ts'
 import type { ProcessTemplate, RlimitValue } from '../generated/types.ts'
-import type { Identity, LaunchConfig, LogConfig, Rlimit } from '../runtime/runtime.ts'
+import type { Identity, LaunchConfig, Limits, LogConfig, Rlimit } from '../runtime/runtime.ts'
 import { expand } from './expand.ts'
 
 type Env = Readonly<Record<string, string>>
@@ -11,6 +11,16 @@ export function logConfigOf({ logs }: ProcessTemplate): LogConfig {
     maxFiles: logs.maxFiles,
     compress: logs.compress,
     mergeStderr: logs.mergeStderr,
+  }
+}
+
+/** In the units of the runtime. Quantities were validated when they were stored. */
+export function limitsOf({ resources }: ProcessTemplate): Limits {
+  const { cpu, memory, pids } = resources?.limits ?? {}
+  return {
+    ...(cpu === undefined ? {} : { cpu: parseQuantity(cpu) ?? 0 }),
+    ...(memory === undefined ? {} : { memory: parseQuantity(memory) ?? 0 }),
+    ...(pids === undefined ? {} : { pids }),
   }
 }
 

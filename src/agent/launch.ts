@@ -7,7 +7,7 @@ import type { Instance } from '../generated/types.ts'
 import { type Identity, type InstanceId, type LaunchConfig, type ProcessRuntime, type RunConfig, runId } from '../runtime/runtime.ts'
 import { ConfigError, type EnvSources, environmentOf } from './environment.ts'
 import { type Data, readData, referencesOf } from './launch-data.ts'
-import { commandOf, logConfigOf, surroundingsOf } from './launch-template.ts'
+import { commandOf, limitsOf, logConfigOf, surroundingsOf } from './launch-template.ts'
 
 /** How long a command may take whose output becomes a variable. */
 const ENV_COMMAND_TIMEOUT: Millis = 10_000
@@ -64,6 +64,7 @@ export class Launcher {
       namespace: metadata.namespace ?? 'default',
       name: metadata.name,
       logs: logConfigOf(template),
+      limits: limitsOf(template),
       ...(template.stdin?.file === undefined ? {} : { stdinFile: template.stdin.file }),
       ...(template.forking === undefined ? {} : { forking: { pidFile: template.forking.pidFile } }),
     }

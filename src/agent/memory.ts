@@ -53,6 +53,8 @@ export interface RunMemory {
   readonly startedAt: Timestamp
   readonly started: Flag
   readonly ready: Flag
+  /** Its processes were frozen when last looked at. */
+  readonly paused?: boolean
   /** The next postStart hook. */
   readonly postStart: number
   /** Its end has been counted. */

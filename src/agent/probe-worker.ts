@@ -78,6 +78,7 @@ export class ProbeWorker {
       loop.controller.abort()
       this.#loops.delete(name)
       if (probe !== undefined) this.#counts.delete(name)
+      else this.#breakOff(name)
     }
     for (const [name, probe] of wanted) if (!this.#loops.has(name)) this.#start(name, probe, startedAt)
   }
@@ -87,6 +88,13 @@ export class ProbeWorker {
     this.#loops.clear()
     this.#counts.clear()
     this.#attempt = 0
+  }
+
+  /** What it has found to be well stays true until it is made again; failures of before don't count then. */
+  #breakOff(name: ProbeName): void {
+    const verdict = this.#counts.get(name)?.verdict
+    if (verdict?.passing === true) this.#counts.set(name, { ...noCounts, verdict })
+    else this.#counts.delete(name)
   }
 
   #start(name: ProbeName, probe: Probe, startedAt: Millis): void {

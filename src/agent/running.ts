@@ -2,7 +2,7 @@ import type { Run } from '../runtime/runtime.ts'
 import { millis } from './backoff.ts'
 import { askedAnew, dependencyRestart, type StopCause, stopRequest } from './causes.ts'
 import type { Intent } from './intent.ts'
-import type { Flag, RunMemory } from './memory.ts'
+import { change, type Flag, type RunMemory } from './memory.ts'
 import { type Activity, type Decision, type Draft, emit, type ProbeName, record, type Standing } from './situation.ts'
 import { beginStop, continueStop, graceOf } from './stop-sequence.ts'
 
@@ -11,17 +11,24 @@ type LiveRun = Run & { readonly state: 'running' }
 /** How often to see whether dependants are down; their own changes are looked at sooner. */
 const DEPENDANT_POLL = 1_000
 
+const PAUSED = { cause: 'Paused', message: 'Paused: its processes are frozen' } as const
+
 /** The program runs and nobody has begun to stop it. */
 export function whileRunning(draft: Draft, run: LiveRun, intent: Intent): Decision {
-  const probed = takeProbes(draft)
+  takePause(draft, run)
+  const probed = run.paused ? undefined : takeProbes(draft)
   const cause = reasonToStop(draft, intent) ?? (intent === 'Run' ? probed : undefined)
-  if (cause === undefined) return tend(draft, intent)
+  if (cause === undefined) return run.paused ? leave(draft) : tend(draft, intent)
   const { dependants } = draft.observed
   const waits = (cause.reason === 'Deleted' || cause.reason === 'StopRequested') && dependants.length > 0 && graceOf(draft.instance) !== 0
   if (waits) {
     const message = `Waiting for ${dependants.join(', ')}, which depend on it, to stop first`
     record(draft, 'Running', { cause: 'DependantsFirst', message }, run.pid)
-    return { ...tend(draft, intent), standing: { phase: 'Running', reason: 'Stopping', message }, lookAgainAfter: DEPENDANT_POLL }
+    return {
+      ...(run.paused ? leave(draft) : tend(draft, intent)),
+      standing: { phase: 'Running', reason: 'Stopping', message },
+      lookAgainAfter: DEPENDANT_POLL,
+    }
   }
   beginStop(draft, run, cause)
   return continueStop(draft, run)
@@ -38,6 +45,26 @@ function reasonToStop(draft: Draft, intent: Intent): StopCause | undefined {
     case 'Run':
       return askedAnew(instance, memory.launched) ?? dependencyRestart(instance, memory, observed)
   }
+}
+
+/** A program that is frozen answers nobody: it isn't ready, whatever probes said before. */
+function takePause(draft: Draft, { paused, pid }: LiveRun): void {
+  const run = runOf(draft)
+  if (paused) setFlags(draft, { ...run, paused, ready: flag(run.ready, false, draft.time.now, PAUSED.message) })
+  else if (run.paused === true) setFlags(draft, change(run, { paused: undefined }))
+  if (paused === (run.paused === true)) return
+  const cause = paused ? PAUSED : { cause: 'Unpaused', message: 'Unpaused: its processes go on' }
+  record(draft, run.started.value ? 'Running' : 'Starting', cause, pid)
+  emit(draft, 'Normal', cause.cause, cause.message)
+}
+
+/**
+ * Nothing is done with a paused program but to wait: no probe is made, for a frozen program would fail it and be killed for that;
+ * a hook that is under way is broken off, and made again when the program goes on.
+ */
+function leave(draft: Draft): Decision {
+  const phase = runOf(draft).started.value ? 'Running' : 'Starting'
+  return { standing: { phase, reason: 'Paused', message: PAUSED.message }, probing: [] }
 }
 
 /** Carries probe verdicts over into Started and Ready; answers with the failure that asks for a restart, if there is one. */

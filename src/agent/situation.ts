@@ -51,6 +51,8 @@ export type Step =
   | { readonly type: 'start'; readonly attempt: number; readonly fresh: boolean }
   | { readonly type: 'signal'; readonly id: RunId; readonly signal: SignalName; readonly scope: SignalScope }
   | { readonly type: 'killTree'; readonly id: RunId }
+  /** Its processes were frozen because somebody asked for it; they go on. */
+  | { readonly type: 'unpause'; readonly id: RunId }
   /** Forget the runs, then let the object go. */
   | { readonly type: 'forget' }
 

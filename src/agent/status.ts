@@ -76,11 +76,15 @@ function conditionsOf(
   const absent = (type: string, reason: string, message: string): Condition => {
     return { type, status: 'False', reason, message, lastTransitionTime: since(type, 'False') }
   }
+  const present = (type: string, message: string | undefined): Condition => {
+    return { type, status: 'True', reason: type, ...(message === undefined ? {} : { message }), lastTransitionTime: since(type, 'True') }
+  }
   const run = live === undefined ? undefined : memory.run
   const lost = 'Its shim was killed. The program runs on; its exit code will be unknown'
   return [
     ofFlag('Started', run?.started),
     ofFlag('Ready', run?.ready),
+    ...(live?.paused === true ? [present('Paused', standing.message)] : []),
     ...(live?.supervised === false ? [absent('Supervised', 'ShimLost', lost)] : []),
     ...(hostGaps.length === 0 ? [] : [absent('HostSupports', 'HostGaps', hostGaps.join('; '))]),
   ]
@@ -92,7 +96,7 @@ export function gapsOf(template: ProcessTemplate, gaps: readonly HostGap[]): rea
 }
 
 function asksFor(template: ProcessTemplate, { field, below = 0 }: HostGap): boolean {
-  const { securityContext, rlimits, nice, ioPriority, oomScoreAdj, cpuAffinity } = template
+  const { securityContext, resources, rlimits, nice, ioPriority, oomScoreAdj, cpuAffinity } = template
   switch (field) {
     case 'identity':
       return (
@@ -114,6 +118,12 @@ function asksFor(template: ProcessTemplate, { field, below = 0 }: HostGap): bool
       return oomScoreAdj !== undefined
     case 'cpuAffinity':
       return cpuAffinity !== undefined
+    case 'limits.cpu':
+      return resources?.limits?.cpu !== undefined
+    case 'limits.memory':
+      return resources?.limits?.memory !== undefined
+    case 'limits.pids':
+      return resources?.limits?.pids !== undefined
     case 'nice.below':
       return nice !== undefined && nice < below
     case 'oomScoreAdj.below':

@@ -31,7 +31,7 @@ export function continueStop(draft: Draft, run: Run): Decision {
   for (;;) {
     const stop = draft.memory.stop
     if (stop === undefined) throw new Error(`No stop is under way for ${run.id}`)
-    const decision = mustKill(draft, run, stop) ? kill(draft, run, stop) : oneStage(draft, run, stop)
+    const decision = mustKill(draft, run, stop) ? kill(draft, run, stop) : (thaw(draft, run) ?? oneStage(draft, run, stop))
     if (decision !== undefined) return decision
   }
 }
@@ -42,6 +42,11 @@ function mustKill(draft: Draft, run: Run, stop: StopMemory): boolean {
   if (stop.stage === 'kill' || graceOf(draft.instance) === 0) return true
   // What outlives the main process was asked as well, and keeps its time, only where signals reach it.
   return run.state === 'exited' && (template.killScope === 'Main' || stop.stage === 'hooks')
+}
+
+/** A frozen program heeds no signal but KILL, and its hooks would be frozen too. */
+function thaw(draft: Draft, run: Run): Decision | undefined {
+  return run.state === 'running' && run.paused ? waiting(draft, { step: { type: 'unpause', id: run.id } }) : undefined
 }
 
 function oneStage(draft: Draft, run: Run, stop: StopMemory): Decision | undefined {

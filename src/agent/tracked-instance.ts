@@ -21,6 +21,8 @@ export interface TrackedInstance {
   command: readonly string[] | undefined
   /** Limits of logs that the runtime was told of. */
   logs: string | undefined
+  /** The same of what the program may use. */
+  limits: string | undefined
   /** The newest run, as seen last. */
   runId: RunId | undefined
   /** Whether it ran when last looked at. */

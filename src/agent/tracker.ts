@@ -50,6 +50,7 @@ export class Tracker {
       requestedSignal: undefined,
       command: undefined,
       logs: undefined,
+      limits: undefined,
       runId: undefined,
       running: false,
       probes: this.#probesOf(uid),

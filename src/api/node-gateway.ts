@@ -55,6 +55,11 @@ export interface NodeGateway {
   /** To the main process. */
   signal(target: InstanceTarget, signal: string): Promise<void>
   reload(target: InstanceTarget, signal: AbortSignal): Promise<ActionResult & { readonly output: string }>
+  /**
+   * Freezes the program's processes, or lets them go on. BadRequest on a host that can freeze none. One that doesn't run can't be
+   * paused, and isn't.
+   */
+  pause(target: InstanceTarget, paused: boolean): Promise<void>
   /** Output is given to `onOutput` as it comes. BadRequest names the actions there are when there is none of that name. */
   action(target: InstanceTarget, action: string, onOutput: (chunk: Uint8Array) => void, signal: AbortSignal): Promise<ActionResult>
   usage(target: InstanceTarget): Promise<InstanceUsage>

@@ -51,7 +51,7 @@ export interface ScalePaths {
 }
 
 /** Requests that an agent carries out once, as subresources of Process and Instance. */
-export type RequestName = 'signal' | 'action' | 'reload' | 'log' | 'usage'
+export type RequestName = 'signal' | 'action' | 'reload' | 'pause' | 'log' | 'usage'
 
 /** All of it is read from the schema file and its `x-pmk` block. */
 export interface ResourceDefinition {

@@ -42,11 +42,12 @@ export interface RequestResult {
  *                                  lines that tell the place, to go on from with `cursor=`: see log-frames.ts
  *   POST …/{instances,processes}/NAME/signal  {"signal": "HUP"}       → RequestResultList
  *   POST …/{instances,processes}/NAME/reload                          → RequestResultList
+ *   POST …/{instances,processes}/NAME/pause   {"paused": true|false}  → RequestResultList
  *   POST …/{instances,processes}/NAME/action  {"action": "configtest"} → JSON lines, see action-stream.ts
  *   GET  …/instances/NAME/usage    → Usage
  *   GET  …/nodes/NAME/usage        → UsageList
  *
- * On a Process, signal and reload reach all its Instances and the answer tells of each; a failure of one is no failure of
+ * On a Process, signal, reload and pause reach all its Instances and the answer tells of each; a failure of one is no failure of
  * the request. An action is carried out once, by the Instance with the lowest index.
  */
 export function agentRoutes(definition: ResourceDefinition, options: AgentRouteOptions): readonly Route[] {
@@ -78,6 +79,18 @@ function handlersOf(definition: ResourceDefinition, name: RequestName, options: 
           gatewayOf(instance, gateways).reload(targetOf(instance), request.signal),
         )
       return { methods: { POST: reload }, patient: true }
+    }
+    case 'pause': {
+      const pause = async (request: ApiRequest): Promise<Answer> => {
+        const { value } = decodeObject(request.body)
+        const paused = isJsonObject(value) ? value.paused : undefined
+        if (typeof paused !== 'boolean') throw apiError('BadRequest', 'the body has to be {"paused": true} or {"paused": false}')
+        return each(await instancesOf(definition, request, options), definition, async (instance) => {
+          await gatewayOf(instance, gateways).pause(targetOf(instance), paused)
+          return {}
+        })
+      }
+      return { methods: { POST: pause } }
     }
     case 'action': {
       const act = async (request: ApiRequest): Promise<Answer> => {

@@ -13,6 +13,7 @@ const REQUEST_VERBS: Readonly<Record<RequestName, readonly string[]>> = {
   usage: ['get'],
   signal: ['create'],
   reload: ['create'],
+  pause: ['create'],
   action: ['create'],
 }
 

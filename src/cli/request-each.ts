@@ -26,7 +26,7 @@ export async function requestOnce(
   client: HttpClient,
   target: FoundTarget,
   name: string,
-  { subresource, body, word }: { readonly subresource: 'signal' | 'reload'; readonly body: object; readonly word: string },
+  { subresource, body, word }: { readonly subresource: 'signal' | 'reload' | 'pause'; readonly body: object; readonly word: string },
 ): Promise<void> {
   const response = await client.request({
     method: 'POST',

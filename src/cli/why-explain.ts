@@ -169,6 +169,7 @@ function sinceOf(
     CrashLoopBackOff: 'Backoff',
     Blocked: 'DependencyNotReady',
     GaveUp: 'GaveUp',
+    Paused: 'Paused',
   }
   const mark = marks[reason]
   return (transitions.findLast(({ cause }) => cause === mark) ?? transitions.at(-1))?.time

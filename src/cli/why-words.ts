@@ -12,6 +12,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   ExitUnknown: 'an end that nobody saw',
   GaveUp: 'too many restarts',
   LivenessProbeFailed: 'a failed liveness probe',
+  OOMKilled: 'the kernel, which killed it for want of memory',
+  Paused: 'a pause that was asked for',
   PreStartHookFailed: 'a failed preStart hook',
   ReadinessProbeFailed: 'a failed readiness probe',
   Ready: 'its readiness probe, which passes',
@@ -31,6 +33,7 @@ const CAUSES: Readonly<Record<string, string>> = {
   StopRequested: 'a stop that was asked for',
   Stopped: 'the end of its stop',
   Suspended: 'a suspension',
+  Unpaused: 'the end of a pause',
 }
 
 export function causeText(cause: string): string {
@@ -45,6 +48,8 @@ export const NO_START: ReadonlySet<string> = new Set([
   'DependantsFirst',
   'Suspended',
   'Resumed',
+  'Paused',
+  'Unpaused',
 ])
 
 /** Whoever wrote a field, as people know them: `pmk restart` for the manager `pmk-restart`. */

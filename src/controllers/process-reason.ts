@@ -50,8 +50,7 @@ function troubleReason({ process, instances, obstacle }: ReasonInput): Reason | 
     const [first, ...others] = wanted.filter((instance) => reasonOf(instance) === trouble)
     if (first === undefined) continue
     const message = first.status?.message ?? trouble
-    const more = others.length === 0 ? '' : ` (and ${others.length} more)`
-    return { reason: trouble, message: `${first.metadata.name}: ${message}${more}` }
+    return { reason: trouble, message: `${first.metadata.name}: ${message}${more(others)}` }
   }
   return undefined
 }
@@ -69,6 +68,8 @@ function activityReason({ process, instances, rollout }: ReasonInput): Reason {
   const ready = `${wanted.filter(isReady).length} of ${replicas} Instances are ready`
   const starting = unready.filter(({ status }) => status?.phase !== 'Running')
   if (wanted.length < replicas || starting.length > 0) return { reason: 'Starting', message: ready }
+  const [paused, ...others] = unready.filter(({ status }) => status?.reason === 'Paused')
+  if (paused !== undefined) return { reason: 'Paused', message: `${paused.metadata.name}${more(others)}: its processes are frozen` }
   if (unready.length > 0) return { reason: 'NotReady', message: `${unready[0]?.metadata.name}: ${unready[0]?.status?.message ?? ready}` }
   return { reason: 'Running', message: ready }
 }
@@ -80,6 +81,10 @@ function isBetweenRevisions(instance: Instance): boolean {
 
 function reasonOf({ status }: Instance): string | undefined {
   return status?.reason ?? status?.phase
+}
+
+function more(others: readonly Instance[]): string {
+  return others.length === 0 ? '' : ` (and ${others.length} more)`
 }
 
 function count(number: number, noun: string): string {

@@ -411,6 +411,7 @@ export interface ProcessTemplate {
   readonly rlimits?: {
     readonly [k: string]: RlimitValue
   }
+  readonly resources?: Resources
   /**
    * Scheduling priority: 19 is the most yielding. Absent: the server's.
    */
@@ -677,6 +678,29 @@ export interface RlimitPair {
    * What the program may raise it to.
    */
   readonly hard?: number | 'unlimited'
+}
+/**
+ * What the program may use. A change takes effect on the running program: nothing is restarted.
+ */
+export interface Resources {
+  readonly limits?: ResourceLimits
+}
+/**
+ * Bounds on an Instance: on all its processes together, and on the probes, hooks and actions that run beside them. Enforced by cgroup v2; what a host can't enforce its condition HostSupports names.
+ */
+export interface ResourceLimits {
+  /**
+   * Processor time, in cores: 1.5 is one and a half, 500m is half of one. What wants more is slowed down.
+   */
+  readonly cpu?: string
+  /**
+   * Memory, in bytes: 512Mi. What wants more is killed and counts as OOMKilled. Lowering it below what is in use takes file caches away first. Swap is not bounded.
+   */
+  readonly memory?: string
+  /**
+   * Processes and threads. What wants more can start none.
+   */
+  readonly pids?: number
 }
 /**
  * Priority of disk access.
@@ -964,7 +988,7 @@ export interface InstanceStatus {
    */
   readonly phase?: 'Pending' | 'Starting' | 'Running' | 'Stopping' | 'Stopped' | 'Succeeded' | 'Failed' | 'Unknown'
   /**
-   * What the STATUS column shows: the phase, or Blocked, CrashLoopBackOff, GaveUp, Suspended, NotReady, StartError.
+   * What the STATUS column shows: the phase, or Blocked, CrashLoopBackOff, GaveUp, Suspended, Paused, NotReady, StartError.
    */
   readonly reason?: string
   /**
@@ -1019,7 +1043,7 @@ export interface InstanceStatus {
    */
   readonly hostGaps?: readonly string[]
   /**
-   * Started, Ready, Supervised, HostSupports.
+   * Started, Ready, Paused, Supervised, HostSupports.
    */
   readonly conditions?: readonly Condition[]
 }
@@ -1036,7 +1060,7 @@ export interface Termination {
    */
   readonly signal?: string
   /**
-   * Completed, Error, Signaled, LivenessProbeFailed, StartupProbeFailed, StartError, Stopped, Restarted, RolledOut, Unknown and the like.
+   * Completed, Error, Signaled, OOMKilled, LivenessProbeFailed, StartupProbeFailed, StartError, Stopped, Restarted, RolledOut, Unknown and the like.
    */
   readonly reason: string
   /**
@@ -1336,6 +1360,7 @@ export interface ProcessSpec {
   readonly rlimits?: {
     readonly [k: string]: RlimitValue
   }
+  readonly resources?: Resources
   /**
    * Scheduling priority: 19 is the most yielding. Absent: the server's.
    */
@@ -1462,7 +1487,7 @@ export interface ProcessStatus {
    */
   readonly updateRevision?: string
   /**
-   * What it does now: Running, Starting, NotReady, Rolling, Blocked, CrashLoopBackOff, GaveUp, Stopping, Stopped, Suspended, Succeeded, Failed.
+   * What it does now: Running, Starting, NotReady, Rolling, Blocked, CrashLoopBackOff, GaveUp, Stopping, Stopped, Suspended, Paused, Succeeded, Failed.
    */
   readonly reason?: string
   /**

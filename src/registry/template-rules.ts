@@ -1,6 +1,7 @@
 import { forbiddenField, invalidField, requiredField, tooLongField, unsupportedField } from '../api/field-errors.ts'
 import { checkDnsSubdomain } from '../api/names.ts'
 import type { Cause } from '../api/status.ts'
+import { parseQuantity } from '../base/quantity.ts'
 import { signalNumberOf } from '../base/signals.ts'
 import type { EnvVar, ExecAction, Probe, ProcessTemplate } from '../generated/types.ts'
 
@@ -16,6 +17,7 @@ export function validateTemplate(template: ProcessTemplate, { at, name }: Templa
     ...checkProgram(template, at),
     ...checkEnvironment(template, at),
     ...checkLimits(template, at),
+    ...checkResources(template, `${at}.resources.limits`),
     ...checkDependencies(template, at, name),
     ...checkProbes(template, at),
     ...checkCommands(template, at),
@@ -92,6 +94,24 @@ function checkLimits({ rlimits = {}, ioPriority, cpuAffinity }: ProcessTemplate,
     const [first = '', last = first] = range.split('-')
     if (Number(first) > Number(last))
       causes.push(invalidField(`${at}.cpuAffinity`, cpuAffinity, `the range ${range} ends before it begins`))
+  }
+  return causes
+}
+
+const LEAST_CPU = 0.01
+const LEAST_MEMORY = 1024 * 1024
+
+function checkResources({ resources }: ProcessTemplate, at: string): readonly Cause[] {
+  const { cpu, memory } = resources?.limits ?? {}
+  const causes: Cause[] = []
+  if (cpu !== undefined && !((parseQuantity(cpu) ?? 0) >= LEAST_CPU)) {
+    causes.push(invalidField(`${at}.cpu`, cpu, 'must be at least 10m, a hundredth of a core: the kernel takes no less'))
+  }
+  const bytes = parseQuantity(memory ?? LEAST_MEMORY) ?? 0
+  if (memory !== undefined && !(bytes >= LEAST_MEMORY && bytes <= Number.MAX_SAFE_INTEGER)) {
+    const meant = /^([0-9]+)m$/.exec(memory)?.[1]
+    const hint = meant === undefined ? 'no program starts with less' : `m is a thousandth; did you mean ${meant}Mi?`
+    causes.push(invalidField(`${at}.memory`, memory, `must be between 1Mi and 8Pi: ${hint}`))
   }
   return causes
 }

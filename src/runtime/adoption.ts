@@ -51,7 +51,10 @@ async function adopt(entry: Instance, options: AdoptionOptions): Promise<void> {
   }
   logs.adopt(entry.id, file, file.mark)
   await entry.exclusively(async () => {
-    if (isThisBoot) entry.main = dir.readPid(entry.id, file.attempt)
+    if (isThisBoot) {
+      entry.main = dir.readPid(entry.id, file.attempt)
+      entry.paused = trees.isPaused(entry.root)
+    }
     if (entry.shim !== undefined) await trees.adopt(entry.root, entry.shim.pid)
     const run = await observer.refresh(entry)
     if (run !== undefined) {

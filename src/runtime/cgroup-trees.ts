@@ -2,11 +2,13 @@ import { join } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 import type { Cgroup } from './cgroup.ts'
+import { CONTROLLERS, type Controllers } from './cgroup-controllers.ts'
+import { applyLimits } from './cgroup-limits.ts'
 import { Gate } from './gate.ts'
 import { quote } from './launch-chain.ts'
-import { type ProcessStat, readStat } from './proc-stat.ts'
-import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, RUN_GROUP, sendSignal, signalProcess, type TreeRoot } from './process-tree.ts'
-import type { InstanceId } from './runtime.ts'
+import { isSafeFromOom, type ProcessStat, readStat } from './proc-stat.ts'
+import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, RUN_GROUP, signalProcess, type TreeRoot } from './process-tree.ts'
+import type { HostGap, InstanceId, Limits } from './runtime.ts'
 
 const FREEZE_TIMEOUT: Millis = 500
 /** Trees killed at once: each takes some calls, and others want their turn too. */
@@ -14,23 +16,37 @@ const MAX_KILLS = 16
 /** Of the launcher: that it can be moved there shows that shims can be moved. */
 export const LAUNCHER_GROUP = '.launcher'
 
-/** By cgroup: nothing gets away, forks while killing included. */
+/**
+ * By cgroup: nothing gets away, forks while killing included. An Instance has a group, which bears limits and is frozen when it is
+ * paused, and below it one for shim and programs and one for each command run beside.
+ */
 export class CgroupTrees implements ProcessTrees {
   readonly #base: Cgroup
   readonly #clock: Clock
+  readonly #controllers: Controllers
 
   /** For trees that an earlier server began without cgroups. */
   readonly #scanned: ProcessTrees
   readonly #kills = new Gate(MAX_KILLS)
 
-  constructor(options: { readonly base: Cgroup; readonly clock: Clock; readonly scanned: ProcessTrees }) {
+  constructor(options: {
+    readonly base: Cgroup
+    readonly controllers: Controllers
+    readonly clock: Clock
+    readonly scanned: ProcessTrees
+  }) {
     this.#base = options.base
+    this.#controllers = options.controllers
     this.#scanned = options.scanned
     this.#clock = options.clock
   }
 
   groupOf(root: TreeRoot): Cgroup {
-    return this.#base.child(root.instance).child(root.group)
+    return this.#instanceGroup(root).child(root.group)
+  }
+
+  #instanceGroup(root: TreeRoot): Cgroup {
+    return this.#base.child(root.instance)
   }
 
   async members(root: TreeRoot): Promise<readonly ProcessStat[]> {
@@ -54,6 +70,7 @@ export class CgroupTrees implements ProcessTrees {
     const lone = left()
     if (lone.length === 1 && root.leader !== undefined && lone[0] === root.leader.pid) {
       signalProcess(root.leader, 9)
+      this.#release(root)
       for (let wait = 1; left().length > 0 && wait <= 8; wait *= 2) await pause(this.#clock, wait)
     } else await nextTurn()
     while (left().length > 0) {
@@ -62,19 +79,38 @@ export class CgroupTrees implements ProcessTrees {
       try {
         const frozenBy = this.#clock.monotonic() + FREEZE_TIMEOUT
         while (!group.isFrozen && this.#clock.monotonic() < frozenBy) await pause(this.#clock, 1)
-        // Frozen processes neither fork nor end, so these pids are those of the group still.
-        for (const pid of left()) sendSignal(pid, 9)
+        // Frozen processes don't fork.
+        killAll(left)
       } finally {
+        this.#release(root)
         group.freeze(false)
       }
       for (let wait = 1; left().length > 0 && wait <= 64; wait *= 2) await pause(this.#clock, wait)
     }
   }
 
+  /** The program of a paused Instance is killed: its shim must be able to say so. */
+  #release(root: TreeRoot): void {
+    if (root.group === RUN_GROUP && this.isPaused(root)) this.pause(root, false)
+  }
+
   async enlist(root: TreeRoot, pid: number): Promise<void> {
+    const instance = this.#instanceGroup(root)
+    await instance.createSoon()
+    await this.#handDown(instance)
     const group = this.groupOf(root)
     await group.createSoon()
     await group.add(pid)
+    // One without its other processes is no program: all of them go. The shim must not, and only root can protect it.
+    if (root.group === RUN_GROUP && this.#controllers.has('memory') && isSafeFromOom(pid)) await group.write('memory.oom.group', '1')
+  }
+
+  /** Memory and threads are told of the program alone, apart from commands that run beside it. */
+  async #handDown(instance: Cgroup): Promise<void> {
+    const wanted = (['memory', 'pids'] as const).filter((controller) => this.#controllers.has(controller))
+    const has = wanted.length === 0 ? [] : (instance.read('cgroup.subtree_control') ?? '').split(' ')
+    const missing = wanted.filter((controller) => !has.includes(controller))
+    if (missing.length > 0) await instance.write('cgroup.subtree_control', missing.map((name) => `+${name}`).join(' '))
   }
 
   admit(root: TreeRoot): string {
@@ -93,13 +129,50 @@ export class CgroupTrees implements ProcessTrees {
 
   async adopt(root: TreeRoot, shim: number): Promise<void> {
     const group = this.groupOf(root)
-    if (group.pids().includes(shim)) return
+    if (group.pids().includes(shim)) return this.#handDown(this.#instanceGroup(root))
     for (const member of await this.#scanned.members(root)) await this.enlist(root, member.pid)
     await this.enlist(root, shim)
   }
 
   cpuSeconds(root: TreeRoot): number | undefined {
-    return this.groupOf(root).cpuSeconds
+    const usec = this.groupOf(root).number('cpu.stat', 'usage_usec')
+    return usec === undefined ? undefined : usec / 1e6
+  }
+
+  usage(root: TreeRoot): { readonly memory: number; readonly threads: number } | undefined {
+    if (!this.#controllers.has('memory') || !this.#controllers.has('pids')) return undefined
+    const group = this.groupOf(root)
+    const memory = group.number('memory.current')
+    const tasks = group.number('pids.current')
+    if (memory === undefined || tasks === undefined) return undefined
+    const droppable = group.number('memory.stat', 'inactive_file') ?? 0
+    return { memory: Math.max(0, memory - droppable), threads: Math.max(0, tasks - (root.shim === undefined ? 0 : 1)) }
+  }
+
+  oomKills(root: TreeRoot): number | undefined {
+    return this.#controllers.has('memory') ? this.groupOf(root).number('memory.events', 'oom_kill') : undefined
+  }
+
+  async limit(root: TreeRoot, limits: Limits): Promise<void> {
+    const group = this.#instanceGroup(root)
+    if (Object.keys(limits).length > 0) await group.createSoon()
+    await applyLimits(group, limits, this.#controllers)
+  }
+
+  pause(root: TreeRoot, paused: boolean): void {
+    this.#instanceGroup(root).freeze(paused)
+  }
+
+  isPaused(root: TreeRoot): boolean {
+    return this.#instanceGroup(root).isFreezing
+  }
+
+  gaps(): readonly HostGap[] {
+    return CONTROLLERS.flatMap((controller) => {
+      const why = this.#controllers.missing(controller)
+      const field = `limits.${controller}`
+      return why === undefined ? [] : [{ field, message: `${field}: ${why}` }]
+    })
   }
 
   close(): void {
@@ -109,10 +182,10 @@ export class CgroupTrees implements ProcessTrees {
   /** Ends what groups hold that no known Instance owns, and commands that a dead server left running. */
   async sweep(known: ReadonlySet<string>): Promise<void> {
     for (const group of this.#base.children()) {
-      group.freeze(false)
       if (group.name === LAUNCHER_GROUP) continue
       if (!known.has(group.name)) await this.#end(group)
       for (const child of group.children()) {
+        // A server that died may have been about to kill. What people paused is frozen one level above.
         child.freeze(false)
         if (child.name !== RUN_GROUP) await this.#end(child)
       }
@@ -123,8 +196,15 @@ export class CgroupTrees implements ProcessTrees {
     const end = this.#clock.monotonic() + KILL_TIMEOUT
     while (!group.remove()) {
       if (this.#clock.monotonic() > end) throw new Error(`${group.pids().length} processes in ${group.path} survive SIGKILL`)
-      if (!group.killAll()) for (const pid of group.pids()) sendSignal(pid, 9)
+      if (!group.killAll()) killAll(() => group.pids())
       await pause(this.#clock, 2)
     }
   }
+}
+
+/** Kills those that are listed, and not whoever has got the number of one since. */
+function killAll(list: () => readonly number[]): void {
+  const before = list().flatMap((pid) => readStat(pid) ?? [])
+  const still = new Set(list())
+  for (const stat of before) if (still.has(stat.pid)) signalProcess(stat, 9)
 }

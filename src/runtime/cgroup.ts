@@ -1,6 +1,17 @@
-import { createHash } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync, write, writeFileSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import {
+  accessSync,
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  write,
+  writeFileSync,
+} from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { hasCode, isMissing } from './state-dir.ts'
@@ -19,6 +30,10 @@ export class Cgroup {
 
   child(name: string): Cgroup {
     return new Cgroup(join(this.path, name))
+  }
+
+  get parent(): Cgroup {
+    return new Cgroup(dirname(this.path))
   }
 
   children(): Cgroup[] {
@@ -56,20 +71,28 @@ export class Cgroup {
 
   /** All processes in it and below. Zombies aren't listed by the kernel. */
   pids(): number[] {
-    const own = ifThere(() => readFileSync(join(this.path, 'cgroup.procs'), 'latin1'), '')
-      .split('\n')
-      .flatMap((line) => (line === '' ? [] : [Number(line)]))
     // A directory has a link for each one in it, besides its own two.
     const hasChildren = (statSync(this.path, { throwIfNoEntry: false })?.nlink ?? 0) > 2
-    return hasChildren ? [...own, ...this.children().flatMap((child) => child.pids())] : own
+    return hasChildren ? [...this.ownPids(), ...this.children().flatMap((child) => child.pids())] : this.ownPids()
+  }
+
+  /** Those in it, and not below. */
+  ownPids(): number[] {
+    return (this.read('cgroup.procs') ?? '').split('\n').flatMap((line) => (line === '' ? [] : [Number(line)]))
   }
 
   freeze(frozen: boolean): void {
-    ifThere(() => writeFileSync(join(this.path, 'cgroup.freeze'), frozen ? '1' : '0'), undefined)
+    ifThere(() => writeFileSync(join(this.path, 'cgroup.freeze'), frozen ? '1' : '0', { flag: 'r+' }), undefined)
   }
 
+  /** Somebody has asked for its processes to be frozen; they may not all be yet. Groups above count for themselves. */
+  get isFreezing(): boolean {
+    return this.read('cgroup.freeze') === '1'
+  }
+
+  /** All its processes are frozen, because of its own or of a group above. */
   get isFrozen(): boolean {
-    return /^frozen 1$/m.test(ifThere(() => readFileSync(join(this.path, 'cgroup.events'), 'latin1'), ''))
+    return this.number('cgroup.events', 'frozen') === 1
   }
 
   /** Kills all in it and below at once. False: the kernel is too old for that (before 5.14). */
@@ -83,10 +106,31 @@ export class Cgroup {
     }
   }
 
-  /** Processor time of all that ever was in it; undefined when the kernel doesn't count. */
-  get cpuSeconds(): number | undefined {
-    const usage = /^usage_usec (\d+)$/m.exec(ifThere(() => readFileSync(join(this.path, 'cpu.stat'), 'latin1'), ''))?.[1]
-    return usage === undefined ? undefined : Number(usage) / 1e6
+  /** The text of one of its files without the last newline; undefined when there is no such file, or no group. */
+  read(file: string): string | undefined {
+    return ifThere(() => readFileSync(join(this.path, file), 'latin1').trimEnd(), undefined)
+  }
+
+  /** The number in a file, or behind this key in it; undefined when it isn't there. `max` is no number. */
+  number(file: string, key?: string): number | undefined {
+    const text = this.read(file)
+    const found = key === undefined ? text : new RegExp(`^${key} (\\d+)$`, 'm').exec(text ?? '')?.[1]
+    return found !== undefined && /^\d+$/.test(found) ? Number(found) : undefined
+  }
+
+  isWritable(file: string): boolean {
+    try {
+      accessSync(join(this.path, file), constants.W_OK)
+      return true
+    } catch {
+      // Read-only, another user's or not there: the reason doesn't matter.
+      return false
+    }
+  }
+
+  /** Asynchronous: making room for a lower limit may take the kernel a while. Throws what the kernel says. */
+  async write(file: string, text: string): Promise<void> {
+    await writeFile(join(this.path, file), text, { flag: 'r+' })
   }
 
   /** Takes it away when neither process nor Instance is in it. */
@@ -106,50 +150,6 @@ export class Cgroup {
       if (hasCode(err, 'EBUSY')) return false
       throw err
     }
-  }
-}
-
-/** The group of all that belongs to one data directory: found by its name again after a restart. */
-export function findCgroupBase(dataDir: string): Cgroup | undefined {
-  const name = `pmk-${createHash('sha256').update(realpathSync(dataDir)).digest('hex').slice(0, 12)}`
-  const candidates = candidateParents()
-  const existing = candidates.map((parent) => new Cgroup(join(parent, name))).find((group) => group.exists() && isUsable(group))
-  if (existing !== undefined) return existing
-  return candidates.map((parent) => new Cgroup(join(parent, name))).find(isUsable)
-}
-
-/** Mount points of cgroup2 as `/proc/self/mountinfo` lists them. */
-export function parseCgroup2Mounts(mountinfo: string): string[] {
-  return mountinfo.split('\n').flatMap((line) => {
-    const [before, after] = line.split(' - ')
-    const path = before?.split(' ')[4]
-    if (path === undefined || after?.split(' ')[0] !== 'cgroup2') return []
-    return [path.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))]
-  })
-}
-
-/**
- * Where groups of ours may lie, best first. Inside a service the service's own group, which is delegated to it. Else the
- * root, and not the group of the login session that happened to start the server: that one ends with the session.
- */
-function candidateParents(): string[] {
-  const mounts = parseCgroup2Mounts(readFileSync('/proc/self/mountinfo', 'utf8'))
-  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1] ?? '/'
-  const service = /^(.*\.service)(\/|$)/.exec(own)?.[1]
-  const isRootWritable = service === undefined
-  return mounts.flatMap((mount) => {
-    const inside = service === undefined ? own : service
-    return isRootWritable ? [mount, join(mount, inside), join(mount, dirname(inside))] : [join(mount, inside)]
-  })
-}
-
-function isUsable(group: Cgroup): boolean {
-  try {
-    group.create()
-    return statSync(join(group.path, 'cgroup.freeze'), { throwIfNoEntry: false }) !== undefined
-  } catch {
-    // Read-only, not ours, not a directory of that kind: the reason doesn't matter, it can't be used.
-    return false
   }
 }
 

@@ -87,8 +87,10 @@ export async function runExec(config: ExecConfig, context: ExecContext, signal: 
         await context.trees.kill(root)
         await child.ended
       } else {
-        if (join === undefined) sendSignal(-child.pid, 9)
-        else await context.trees.kill({ ...root, leader: undefined })
+        // Without a cgroup all processes would have to be looked at: only when somebody is left. Who has got the number of a
+        // group that is empty now, nobody knows.
+        if (join !== undefined) await context.trees.kill({ ...root, leader: undefined })
+        else if (sendSignal(-child.pid, 0)) await context.trees.kill(root)
       }
       await Promise.race([closed, pause(clock, DRAIN)])
       if (end === 'abort') throw signal.reason

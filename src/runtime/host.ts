@@ -46,6 +46,7 @@ const TOOLS = [
   'getent',
   'head',
   'mkdir',
+  'mount',
   'rm',
 ] as const
 /** Of what is missing only these are needed by every launch. */

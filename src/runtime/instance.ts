@@ -39,6 +39,10 @@ export class Instance {
   killed: RunId | undefined
   /** The Instance was removed: what still runs on its behalf ends. */
   removed = false
+  /** Its processes are frozen because somebody asked for it. */
+  paused = false
+  /** The limits that it is known to have, as JSON. */
+  limits: string | undefined
   /** A task follows a daemon or an orphan. */
   followed = false
   readonly #wakes = new Set<() => void>()

@@ -60,7 +60,12 @@ export function observe(instance: InstanceId, file: RunFile, extra: ExtraFile | 
 }
 
 /** The Run that callers see. A run of which nothing can be told yet counts as running. */
-export function runOf(file: RunFile, bootId: string, seen: Observation, leftovers: boolean): Run | undefined {
+export function runOf(
+  file: RunFile,
+  bootId: string,
+  seen: Observation,
+  { leftovers, paused, oomKills }: { readonly leftovers: boolean; readonly paused: boolean; readonly oomKills: number },
+): Run | undefined {
   const base = {
     id: file.id,
     instance: file.id.slice(0, file.id.lastIndexOf('.')) as InstanceId,
@@ -69,18 +74,22 @@ export function runOf(file: RunFile, bootId: string, seen: Observation, leftover
   }
   switch (seen.state) {
     case 'running':
-      return { ...base, state: 'running', pid: seen.main.pid, supervised: seen.supervised }
+      return { ...base, state: 'running', pid: seen.main.pid, supervised: seen.supervised, paused }
     case 'ending':
-      return { ...base, state: 'running', pid: seen.main.pid, supervised: true }
+      return { ...base, state: 'running', pid: seen.main.pid, supervised: true, paused }
     case 'forked':
-      return { ...base, state: 'running', pid: seen.first.pid, supervised: true }
+      return { ...base, state: 'running', pid: seen.first.pid, supervised: true, paused }
     case 'exited':
-      return { ...base, state: 'exited', exit: seen.exit, exitedAtMonotonic: seen.monotonic, leftovers }
+      return { ...base, state: 'exited', exit: withKills(seen.exit, oomKills), exitedAtMonotonic: seen.monotonic, leftovers }
     case 'pending':
     case 'lost':
     case 'daemon gone':
       return undefined
   }
+}
+
+function withKills(exit: Exit, oomKills: number): Exit {
+  return oomKills > 0 && exit.by !== 'unknown' ? { ...exit, oomKills } : exit
 }
 
 function exitOfEnd(end: NonNullable<ExtraFile['end']>): Exit {

@@ -30,6 +30,7 @@ import {
   type Identity,
   type InstanceId,
   type InstanceRecord,
+  type Limits,
   type LogConfig,
   type LogOptions,
   type LogPiece,
@@ -46,7 +47,7 @@ import { ShimKeeper } from './shim-keeper.ts'
 import { signalNumber } from './signals.ts'
 import { Spares } from './spares.ts'
 import { spawnChild } from './spawn.ts'
-import { Starter } from './starter.ts'
+import { applyLimits, Starter } from './starter.ts'
 import { bootLine, StateDir } from './state-dir.ts'
 import { Trash } from './trash.ts'
 import { openTrees } from './trees.ts'
@@ -130,7 +131,7 @@ class PosixRuntime implements ProcessRuntime {
     const launcher = new Launcher({ directory: dir.root, shell: host.shell, spawn: spawnChild, clock, bootId: this.#boot, shims: shimsUp })
     await launcher.takeOver()
     const known = new Set(ids)
-    const { trees, gaps: treeGaps } = await openTrees({
+    const trees = await openTrees({
       dataDir,
       clock,
       host,
@@ -158,7 +159,7 @@ class PosixRuntime implements ProcessRuntime {
     })
     const starter = new Starter({ dir, files: this.#files, host, logs, mounts, shims, trees, observer, clock, bootId: this.#boot, signal })
     const relist = new Relist({ entries: () => [...this.#instances.values()], observer, trees, clock, log })
-    const gaps = [...hostGapsOf(host), ...treeGaps, ...logs.gaps]
+    const gaps = [...hostGapsOf(host), ...logs.gaps]
     this.#open = { host, trees, launcher, logs, mounts, shims, observer, starter, relist, spares, trash, gaps }
     const adoption = { dir, files: this.#files, logs, observer, trees, starter, log, bootId: this.#boot }
     await adoptAll([...this.#instances.values()], adoption)
@@ -224,12 +225,22 @@ class PosixRuntime implements ProcessRuntime {
     await this.#refresh(entry)
     if (entry.settled) return
     entry.killed = id
-    await this.#parts.trees.kill(entry.root)
+    const { trees } = this.#parts
+    await trees.kill(entry.root)
+    entry.paused = trees.isPaused(entry.root)
     // The shim writes its record a moment after the program has gone.
     const isOver = await this.#until(entry, KILL_TIMEOUT, async () =>
       (await this.#refresh(entry))?.state === 'running' ? undefined : true,
     )
     if (isOver === undefined && !this.#stopped.signal.aborted) throw new Error(`${id} is still there after SIGKILL`)
+  }
+
+  async pause(id: RunId, paused: boolean): Promise<void> {
+    const entry = this.#entryOf(id)
+    if (entry === undefined || (await this.#refresh(entry))?.state !== 'running') return
+    this.#parts.trees.pause(entry.root, paused)
+    entry.paused = paused
+    await this.#refresh(entry)
   }
 
   async treeAlive(id: RunId): Promise<boolean> {
@@ -293,6 +304,11 @@ class PosixRuntime implements ProcessRuntime {
     return this.#hints.iterate(AbortSignal.any([signal, this.#stopped.signal]))
   }
 
+  async setLimits(instance: InstanceId, limits: Limits): Promise<void> {
+    const entry = this.#instances.get(instance)
+    if (entry !== undefined) await applyLimits(entry, limits, this.#parts.trees)
+  }
+
   configureLogs(instance: InstanceId, logs: LogConfig): void {
     this.#parts.logs.configure(instance, logs)
   }
@@ -312,7 +328,7 @@ class PosixRuntime implements ProcessRuntime {
     if (run?.state !== 'running') return undefined
     const { trees } = this.#parts
     const cpu = trees.cpuSeconds(entry.root)
-    const usage = usageOf(await trees.members(entry.root))
+    const usage = { ...usageOf(await trees.members(entry.root)), ...trees.usage(entry.root) }
     const base = entry.file?.cpuBase
     return cpu === undefined || base === undefined ? usage : { ...usage, cpuSeconds: Math.max(0, cpu - base) }
   }
@@ -353,8 +369,8 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   hostGaps(): readonly HostGap[] {
-    const { gaps } = this.#parts
-    return this.#reapingGap === undefined ? gaps : [...gaps, this.#reapingGap]
+    const { gaps, trees } = this.#parts
+    return [...gaps, ...trees.gaps(), ...(this.#reapingGap === undefined ? [] : [this.#reapingGap])]
   }
 
   get #parts(): Parts {

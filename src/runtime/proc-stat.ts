@@ -104,14 +104,20 @@ export function openFilesOf(pid: number): readonly string[] {
   }
 }
 
-/** Makes the out-of-memory killer take this process late. Best effort: some containers don't let root do it. */
+/** Never is this process taken by the out-of-memory killer. Best effort: some containers don't let root do it. */
 export function protectFromOom(pid: number): void {
   try {
-    writeFileSync(`/proc/${pid}/oom_score_adj`, '-900')
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(NEVER_KILLED))
   } catch {
     // Not allowed, or gone.
   }
 }
+
+export function isSafeFromOom(pid: number): boolean {
+  return readSmall(`/proc/${pid}/oom_score_adj`)?.trim() === String(NEVER_KILLED)
+}
+
+const NEVER_KILLED = -1000
 
 /** The pid a pid file names; undefined when it names none (yet). */
 export async function readPidFile(path: string): Promise<number | undefined> {

@@ -1,7 +1,7 @@
 import nodeProcess from 'node:process'
 import type { Clock, Millis } from '../base/clock.ts'
 import { type ProcessIdentity, type ProcessStat, readStat } from './proc-stat.ts'
-import type { InstanceId } from './runtime.ts'
+import type { HostGap, InstanceId, Limits } from './runtime.ts'
 import { hasCode } from './state-dir.ts'
 
 /** What a tree of processes is known by. */
@@ -35,8 +35,19 @@ export interface ProcessTrees {
   forget(root: TreeRoot): void
   /** A tree begun by an earlier server, perhaps one that tracked it otherwise. */
   adopt(root: TreeRoot, shim: number): Promise<void>
-  /** Processor time of all that ever ran in the Instance's trees; undefined when nobody counts it. */
+  /** Processor time of all that ever ran in the tree's group; undefined when nobody counts it. */
   cpuSeconds(root: TreeRoot): number | undefined
+  /** Bytes and threads of the tree, the shim's left out; undefined when nobody counts them. */
+  usage(root: TreeRoot): { readonly memory: number; readonly threads: number } | undefined
+  /** How many processes in the tree's group the kernel has ever killed for want of memory; undefined when nobody counts. */
+  oomKills(root: TreeRoot): number | undefined
+  /** Bounds the Instance's trees together. What the host can't enforce is left out. */
+  limit(root: TreeRoot, limits: Limits): Promise<void>
+  /** Freezes the Instance's trees, shim included, until it is taken back or they are killed. */
+  pause(root: TreeRoot, paused: boolean): void
+  isPaused(root: TreeRoot): boolean
+  /** What this way of tracking can't do. */
+  gaps(): readonly HostGap[]
   close(): void
 }
 

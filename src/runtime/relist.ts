@@ -67,7 +67,7 @@ export class Relist {
 
   async #relist(): Promise<void> {
     const { entries, observer, trees } = this.#options
-    await inSlices(entries(), (entry) => observer.refresh(entry))
+    await inSlices(entries(), (entry) => observer.recheck(entry))
     if (this.#closed) return
     const running = entries().filter((entry) => entry.run?.state === 'running')
     await trees.remember(running.map((entry) => entry.root))

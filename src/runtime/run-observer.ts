@@ -59,8 +59,8 @@ export class RunObserver {
     if (seen.state === 'running' || seen.state === 'ending') entry.main = seen.main
     if (seen.state === 'forked') entry.main = seen.first
     if (seen.state === 'ending') this.#continueShim(entry)
-    const isDaemon = entry.extra?.attempt === file.attempt && entry.extra.main !== undefined
-    if (seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || isDaemon))) this.#follow(entry, file)
+    if (seen.state !== 'running' && seen.state !== 'forked') this.#release(entry)
+    if (needsFollowing(entry, file, seen)) this.#follow(entry, file)
     let leftovers = false
     if (seen.state === 'exited' && file.bootId === bootId) {
       entry.main ??= this.#options.dir.readPid(entry.id, file.attempt)
@@ -69,7 +69,9 @@ export class RunObserver {
       if (entry.file?.id !== file.id) return entry.run
     }
     const before = entry.run
-    const fresh = runOf(file, bootId, seen, leftovers)
+    const isNews = seen.state === 'exited' && before?.state !== 'exited' && file.oomBase !== undefined
+    const oomKills = isNews && file.bootId === bootId ? (trees.oomKills(entry.root) ?? 0) - (file.oomBase ?? 0) : 0
+    const fresh = runOf(file, bootId, seen, { leftovers, paused: entry.paused, oomKills })
     // The end is told once: worked out anew each time, it would waver by the clock's grain.
     const run = fresh?.state === 'exited' && before?.state === 'exited' ? { ...before, leftovers } : fresh
     entry.run = run
@@ -77,6 +79,12 @@ export class RunObserver {
     if (before !== undefined && differs(before, run)) hints.publish(entry.id)
     if (run?.state === 'exited' && before?.state !== 'exited') ended(entry)
     return run
+  }
+
+  /** The same for what may have been changed behind our back. */
+  async recheck(entry: Instance): Promise<void> {
+    if (entry.run?.state === 'running') entry.paused = this.#options.trees.isPaused(entry.root)
+    await this.refresh(entry)
   }
 
   /** File events of the run directory wake whoever waits for the Instance, and deaths are looked at. */
@@ -131,7 +139,14 @@ export class RunObserver {
     if (entry.shim !== undefined && readStat(entry.shim.pid)?.state === 'T') signalProcess(entry.shim, SIGCONT)
   }
 
-  /** Looks after a run whose end no record tells: a daemon, or the orphan of a lost shim. */
+  /** The program of a paused Instance is gone: its shim must be able to say how, and the next program to run. */
+  #release(entry: Instance): void {
+    if (!entry.paused) return
+    this.#options.trees.pause(entry.root, false)
+    entry.paused = false
+  }
+
+  /** Looks after a run whose end no record tells: a daemon, the orphan of a lost shim, or one whose shim is paused. */
   #follow(entry: Instance, file: RunFile): void {
     if (entry.followed) return
     entry.followed = true
@@ -148,7 +163,7 @@ export class RunObserver {
       const seen = this.#observe(entry, file)
       if (seen.state === 'forked') await this.#findDaemon(entry, file, seen.since, seen.first)
       const run = await this.refresh(entry)
-      if (run?.state !== 'running') return
+      if (run?.state !== 'running' || !needsFollowing(entry, file, seen)) return
       await pause(clock, seen.state === 'forked' ? PID_FILE_INTERVAL : ORPHAN_INTERVAL)
     }
   }
@@ -172,8 +187,14 @@ export class RunObserver {
   }
 }
 
+/** Whether no file event will tell of its end. */
+function needsFollowing(entry: Instance, file: RunFile, seen: Observation): boolean {
+  const isDaemon = entry.extra?.attempt === file.attempt && entry.extra.main !== undefined
+  return seen.state === 'forked' || (seen.state === 'running' && (!seen.supervised || isDaemon || entry.paused))
+}
+
 function differs(a: Run, b: Run | undefined): boolean {
   if (b === undefined || a.state !== b.state) return true
-  if (a.state === 'running' && b.state === 'running') return a.pid !== b.pid || a.supervised !== b.supervised
+  if (a.state === 'running' && b.state === 'running') return a.pid !== b.pid || a.supervised !== b.supervised || a.paused !== b.paused
   return a.state === 'exited' && b.state === 'exited' && a.leftovers !== b.leftovers
 }

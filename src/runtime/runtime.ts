@@ -66,6 +66,16 @@ export interface LogConfig {
   readonly mergeStderr: boolean
 }
 
+/** What the program of an Instance may use, all its processes and the commands run beside it together. Absent: no limit. */
+export interface Limits {
+  /** Cores: 1.5 is one and a half. */
+  readonly cpu?: number
+  /** Bytes. */
+  readonly memory?: number
+  /** Processes and threads. */
+  readonly pids?: number
+}
+
 export interface RunConfig extends LaunchConfig {
   readonly id: RunId
   readonly instance: InstanceId
@@ -75,11 +85,13 @@ export interface RunConfig extends LaunchConfig {
   /** A daemon that insists on forking: after the first process has ended with 0, the main process is the one named here. */
   readonly forking?: { readonly pidFile: string }
   readonly logs: LogConfig
+  readonly limits?: Limits
 }
 
+/** `oomKills`: how many processes of the run the kernel killed for want of memory; absent: none, or nobody counted. */
 export type Exit =
-  | { readonly by: 'code'; readonly code: number; readonly at: Timestamp }
-  | { readonly by: 'signal'; readonly signal: SignalName; readonly at: Timestamp }
+  | { readonly by: 'code'; readonly code: number; readonly at: Timestamp; readonly oomKills?: number }
+  | { readonly by: 'signal'; readonly signal: SignalName; readonly at: Timestamp; readonly oomKills?: number }
   /** The exit can't be known: the shim was killed, the machine was restarted, the daemon had forked away. */
   | { readonly by: 'unknown'; readonly reason: 'ShimLost' | 'Reboot' | 'Forked'; readonly at: Timestamp }
 
@@ -96,6 +108,8 @@ export type Run =
       readonly pid: number
       /** False: the shim is gone, the program runs on, its exit code will be unknown. */
       readonly supervised: boolean
+      /** Its processes are frozen because `pause` was asked for. */
+      readonly paused: boolean
     })
   | (RunBase & {
       readonly state: 'exited'
@@ -160,7 +174,10 @@ export interface Usage {
   readonly threads: number
   /** Seconds of processor time since the run began, of the processes alive or, with a cgroup, of all. */
   readonly cpuSeconds: number
-  /** Bytes resident. */
+  /**
+   * Bytes: resident, added up over the processes or, where a cgroup counts them, all that the kernel has on their account
+   * but for file pages that it could drop.
+   */
   readonly memory: number
   readonly fds: number | undefined
 }
@@ -202,7 +219,10 @@ export interface Notice {
   readonly message: string
 }
 
-/** What this host can't do, each with the fields of LaunchConfig it concerns and a sentence. */
+/**
+ * What this host can't do, each with a sentence and the field of LaunchConfig it concerns, `limits.cpu` and so on, `processTree`
+ * for tracking trees, or `pause`.
+ */
 export interface HostGap {
   readonly field: string
   /** Only values below this one are concerned. */
@@ -231,6 +251,11 @@ export interface ProcessRuntime {
   signal(id: RunId, signal: SignalName, scope: SignalScope): Promise<number>
   /** Kills every process of the run's tree, those that fork meanwhile included. Resolves when none is left; throws when that can't be had. */
   killTree(id: RunId): Promise<void>
+  /**
+   * Freezes all processes of the run's tree, or lets them go on. A run that is gone already is no error. Idempotent; survives the
+   * caller. Killing the tree ends it. Only where `hostGaps` has no `pause`.
+   */
+  pause(id: RunId, paused: boolean): Promise<void>
   /** True while a process of the run's tree is alive, main process or not. */
   treeAlive(id: RunId): Promise<boolean>
   /** Ends the Instance's shim and forgets its runs. Nothing of it may be alive. Its logs stay for `logRetention`. Idempotent. */
@@ -244,6 +269,8 @@ export interface ProcessRuntime {
   changes(signal: AbortSignal): AsyncIterable<InstanceId>
   /** What somebody should know of Instances. Nothing is kept for those who come later. */
   notices(signal: AbortSignal): AsyncIterable<Notice>
+  /** Bounds the Instance's program from now on; those limits that are in `hostGaps` aren't enforced. */
+  setLimits(instance: InstanceId, limits: Limits): Promise<void>
   /** New limits of log size and number, taken up by the running program's log. */
   configureLogs(instance: InstanceId, logs: LogConfig): void
   /**
@@ -273,7 +300,7 @@ export interface ProcessRuntime {
   }): Promise<Identity>
   /** The absolute path of a command. StartError(CommandNotFound) names the directories searched. */
   resolveCommand(command: string, searchPath: readonly string[], workingDir: string | undefined): Promise<string>
-  /** What this host can't do of LaunchConfig and of tracking trees. */
+  /** As of now: that a limit can't be enforced may turn out when it is first asked for. */
   hostGaps(): readonly HostGap[]
   /** Stops watching and tending. Programs, shims and logs live on. */
   close(): Promise<void>

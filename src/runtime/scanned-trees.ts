@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 import { allPids, environmentOf, isAlive, type ProcessIdentity, type ProcessStat, readStat } from './proc-stat.ts'
 import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, signalProcess, type TreeRoot } from './process-tree.ts'
-import type { InstanceId } from './runtime.ts'
+import type { HostGap, InstanceId } from './runtime.ts'
 
 /** The process table at one moment, by what ties processes together. */
 interface Snapshot {
@@ -112,6 +112,29 @@ export class ScannedTrees implements ProcessTrees {
   async adopt(): Promise<void> {}
 
   cpuSeconds(): undefined {}
+
+  usage(): undefined {}
+
+  oomKills(): undefined {}
+
+  async limit(): Promise<void> {}
+
+  pause(): void {
+    throw new Error('Without a cgroup no tree can be frozen')
+  }
+
+  isPaused(): boolean {
+    return false
+  }
+
+  gaps(): readonly HostGap[] {
+    const why = 'no cgroup2 hierarchy can be used'
+    const processTree = `processTree: ${why}, so a process that forks very fast may get away when it is stopped`
+    return [
+      { field: 'processTree', message: processTree },
+      ...['limits.cpu', 'limits.memory', 'limits.pids', 'pause'].map((field) => ({ field, message: `${field}: ${why}` })),
+    ]
+  }
 
   close(): void {}
 

@@ -96,8 +96,8 @@ export class ShimKeeper {
 
   async #settle(entry: Instance, pid: number): Promise<void> {
     const { trees, host } = this.#options
-    await trees.enlist(entry.root, pid)
     if (host.protectsShims) protectFromOom(pid)
+    await trees.enlist(entry.root, pid)
   }
 
   #until<T>(entry: Instance, timeout: Millis, probe: () => T | undefined): Promise<T | undefined> {

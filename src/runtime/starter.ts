@@ -11,7 +11,7 @@ import type { Mounts } from './mounts.ts'
 import type { ProcessTrees } from './process-tree.ts'
 import { areLocal, checkFiles, checkFilesNow, filesKey } from './resolve-command.ts'
 import type { RunObserver } from './run-observer.ts'
-import { attemptOf, type Run, type RunConfig, StartError } from './runtime.ts'
+import { attemptOf, type Limits, type Run, type RunConfig, StartError } from './runtime.ts'
 import type { ShimKeeper } from './shim-keeper.ts'
 import type { RunFile, StateDir } from './state-dir.ts'
 
@@ -102,6 +102,7 @@ export class Starter {
       mark = await logs.beginRun(config, attempt)
       // A shim that was there is asked when it is commanded.
       if (isFirst) await shims.ensure(entry)
+      await applyLimits(entry, config.limits, trees)
     } catch (err) {
       throw err instanceof StartError
         ? err
@@ -110,6 +111,7 @@ export class Starter {
     trees.forget(entry.root)
     // A group that was made just now has used no time worth counting.
     const isCounted = isFirst && entry.file === undefined
+    const oomBase = trees.oomKills(entry.root)
     const file: RunFile = {
       id: config.id,
       attempt,
@@ -122,6 +124,7 @@ export class Starter {
       mark,
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
       ...(isCounted ? { cpuBase: 0 } : {}),
+      ...(oomBase === undefined ? {} : { oomBase }),
     }
     files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
@@ -132,6 +135,15 @@ export class Starter {
     entry.settled = false
     return this.command(entry, file)
   }
+}
+
+/** Has the Instance bounded so, if it isn't yet. */
+export async function applyLimits(entry: Instance, limits: Limits = {}, trees: Pick<ProcessTrees, 'limit'>): Promise<void> {
+  const wanted = JSON.stringify(limits)
+  if (entry.limits === wanted) return
+  entry.limits = undefined
+  await trees.limit(entry.root, limits)
+  entry.limits = wanted
 }
 
 function checkTurn(config: RunConfig, attempt: number, before: Run | undefined): void {

@@ -33,6 +33,8 @@ export interface RunFile {
   readonly mark?: RunMark
   /** Processor time that the Instance's cgroup had used before. */
   readonly cpuBase?: number
+  /** How many processes of it the kernel had killed before, for want of memory; absent: nobody counts. */
+  readonly oomBase?: number
 }
 
 /** What can't be read from the shim's records: a daemon's main process, or an end nobody recorded. */

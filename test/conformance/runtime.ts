@@ -203,6 +203,29 @@ export function testRuntime(harness: RuntimeHarness): void {
       await listening
     })
 
+    test('a paused run tells so until it goes on, over a restart of the server, and its tree can be killed', async (context) => {
+      if (runtime.hostGaps().some(({ field }) => field === 'pause')) return context.skip('this host can freeze no tree')
+      const run = await runtime.start(subject.config(1, { kind: 'forever' }))
+      const isPaused = async (): Promise<boolean> => {
+        const now = await runNow()
+        return now?.state === 'running' && now.paused
+      }
+      assert.equal(await isPaused(), false)
+      for (let times = 0; times < 2; times++) await runtime.pause(run.id, true)
+      assert.equal(await isPaused(), true)
+      runtime = await harness.reopen(runtime)
+      assert.equal(await isPaused(), true)
+      for (let times = 0; times < 2; times++) await runtime.pause(run.id, false)
+      assert.equal(await isPaused(), false)
+      await runtime.pause(run.id, true)
+      await runtime.killTree(run.id)
+      const { exit } = await exited()
+      assert.equal(exit.by === 'signal' && exit.signal, 'KILL')
+      await runtime.pause(run.id, true)
+      const next = await runtime.start(subject.config(2, { kind: 'forever' }))
+      assert.equal(next.state === 'running' && next.paused, false)
+    })
+
     test('an Instance that is alive is not removed', async () => {
       await runtime.start(subject.config(1, { kind: 'forever' }))
       await assert.rejects(runtime.remove(subject.instance), /alive/)

@@ -38,6 +38,11 @@ class ScriptedAgent implements NodeGateway {
     this.signals.push(`${name} ${signal}`)
   }
 
+  async pause({ name }: InstanceTarget, paused: boolean): Promise<void> {
+    if (name === 'web-1') throw apiError('Conflict', 'web-1 does not run')
+    this.signals.push(`${name} ${paused ? 'paused' : 'unpaused'}`)
+  }
+
   async reload({ name }: InstanceTarget): Promise<{ readonly exitCode: number; readonly output: string }> {
     return { exitCode: name === 'web-0' ? 0 : 3, output: `reloaded ${name}` }
   }
@@ -188,6 +193,19 @@ describe('signals and reloads', () => {
     assert.equal((await server.send('POST', `${INSTANCES}/web-1/signal`, { signal: 'HUP' })).status, 409)
     const one = await server.send('POST', `${INSTANCES}/web-0/signal`, { signal: 'USR1' })
     assert.deepEqual(one.json.items, [{ instance: 'web-0', outcome: 'Success' }])
+  })
+
+  test('a pause reaches every Instance of a Process and needs to be told which way', async () => {
+    agent.signals.length = 0
+    const { items } = (await server.send('POST', `${PROCESSES}/web/pause`, { paused: true })).json
+    assert.deepEqual(items.map(({ instance, outcome }: { instance: string; outcome: string }) => [instance, outcome]).slice(0, 2), [
+      ['web-0', 'Success'],
+      ['web-1', 'Failure'],
+    ])
+    await server.send('POST', `${INSTANCES}/web-0/pause`, { paused: false })
+    assert.equal(agent.signals[0], 'web-0 paused')
+    assert.equal(agent.signals.at(-1), 'web-0 unpaused')
+    assert.equal((await server.send('POST', `${INSTANCES}/web-0/pause`, {})).status, 400)
   })
 
   test('a reload tells exit code and output', async () => {

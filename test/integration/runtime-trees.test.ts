@@ -4,14 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import nodeProcess from 'node:process'
 import { after, before, describe, test } from 'node:test'
-import { parseCgroup2Mounts } from '../../src/runtime/cgroup.ts'
 import { allPids, isAlive, readStat } from '../../src/runtime/proc-stat.ts'
 import { isLive } from '../../src/runtime/process-tree.ts'
 import { type ExecConfig, type InstanceId, StartError } from '../../src/runtime/runtime.ts'
+import { hasCgroups } from '../support/cgroups.ts'
 import { eventually } from '../support/eventually.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
-
-const hasCgroups = nodeProcess.getuid?.() === 0 && parseCgroup2Mounts(readFileSync('/proc/self/mountinfo', 'utf8')).length > 0
 
 for (const cgroups of [true, false]) {
   const skip = cgroups && !hasCgroups ? { skip: 'this host has no cgroup2 hierarchy that can be written to' } : {}

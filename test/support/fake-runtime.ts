@@ -9,6 +9,7 @@ import {
   type Identity,
   type InstanceId,
   type InstanceRecord,
+  type Limits,
   type LogConfig,
   type LogOptions,
   type LogPiece,
@@ -89,6 +90,7 @@ export class FakeRuntime implements ProcessRuntime {
   #open = false
   #killTreeFailure: Error | undefined
   #dropChanges = false
+  #limitsFailure: Error | undefined
 
   /** Every start that launched something, in order. */
   readonly started: RunConfig[] = []
@@ -96,6 +98,8 @@ export class FakeRuntime implements ProcessRuntime {
   readonly signals: SentSignal[] = []
   readonly execs: ExecConfig[] = []
   readonly removed: InstanceId[] = []
+  /** What each Instance is bounded by since it was last said, by name. */
+  readonly limits: Map<string, Limits> = new Map()
 
   constructor(options: { readonly clock: Clock }) {
     this.#clock = options.clock
@@ -148,6 +152,10 @@ export class FakeRuntime implements ProcessRuntime {
 
   failKillTree(error: Error | undefined): void {
     this.#killTreeFailure = error
+  }
+
+  failLimits(error: Error | undefined): void {
+    this.#limitsFailure = error
   }
 
   onExec(script: (config: ExecConfig) => FakeExec | Promise<FakeExec>): void {
@@ -240,6 +248,7 @@ export class FakeRuntime implements ProcessRuntime {
     this.started.push(config)
     entry.config = config
     entry.logs = config.logs
+    this.limits.set(config.name, config.limits ?? {})
     const run: Run = {
       id: config.id,
       instance: config.instance,
@@ -248,6 +257,7 @@ export class FakeRuntime implements ProcessRuntime {
       state: 'running',
       pid: this.#nextPid++,
       supervised: true,
+      paused: false,
     }
     entry.run = run
     const program = this.#programOf(entry)
@@ -350,6 +360,21 @@ export class FakeRuntime implements ProcessRuntime {
   /** Tells of something beside life and death. */
   notify(notice: Notice): void {
     this.#notices.publish(notice)
+  }
+
+  async pause(id: RunId, paused: boolean): Promise<void> {
+    this.#checkOpen()
+    const entry = this.#entryOfRun(id)
+    if (entry?.run?.id !== id || entry.run.state !== 'running') return
+    entry.run = { ...entry.run, paused }
+    this.#publish(entry.id)
+  }
+
+  async setLimits(instance: InstanceId, limits: Limits): Promise<void> {
+    this.#checkOpen()
+    if (this.#limitsFailure !== undefined) throw this.#limitsFailure
+    const entry = this.#entries.get(instance)
+    if (entry !== undefined) this.limits.set(entry.config?.name ?? instance, limits)
   }
 
   configureLogs(instance: InstanceId, logs: LogConfig): void {

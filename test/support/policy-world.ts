@@ -201,7 +201,10 @@ export class PolicyWorld {
   }
 
   exit(
-    exit: { readonly code: number } | { readonly signal: string } | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
+    exit:
+      | { readonly code: number; readonly oomKills?: number }
+      | { readonly signal: string; readonly oomKills?: number }
+      | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
     leftovers = false,
   ): void {
     this.#end(exit, leftovers)
@@ -284,7 +287,13 @@ export class PolicyWorld {
     this.restartAgent()
   }
 
-  die(exit: { readonly code: number } | { readonly signal: string }): void {
+  pause(paused: boolean): void {
+    if (this.run?.state !== 'running') throw new Error('Nothing runs')
+    this.run = { ...this.run, paused }
+    this.look()
+  }
+
+  die(exit: { readonly code: number; readonly oomKills?: number } | { readonly signal: string; readonly oomKills?: number }): void {
     this.#end(exit, false)
   }
 
@@ -313,6 +322,10 @@ export class PolicyWorld {
         if (this.run?.state === 'running') this.#end({ signal: 'KILL' }, false)
         else if (this.run !== undefined) this.run = { ...this.run, leftovers: false }
         return
+      case 'unpause':
+        this.done.push('unpause')
+        if (this.run?.state === 'running') this.run = { ...this.run, paused: false }
+        return
       case 'forget':
         this.done.push('forget')
         if (this.alive) throw new Error('Forgotten although something of it is alive')
@@ -339,13 +352,17 @@ export class PolicyWorld {
       state: 'running',
       pid: this.#pid++,
       supervised: true,
+      paused: false,
       startedAt: this.now,
       startedAtMonotonic: this.#monotonic,
     }
   }
 
   #end(
-    exit: { readonly code: number } | { readonly signal: string } | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
+    exit:
+      | { readonly code: number; readonly oomKills?: number }
+      | { readonly signal: string; readonly oomKills?: number }
+      | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
     leftovers: boolean,
   ): void {
     if (this.run?.state !== 'running') throw new Error('Nothing runs')
@@ -364,10 +381,13 @@ export class PolicyWorld {
 }
 
 function exitOf(
-  exit: { readonly code: number } | { readonly signal: string } | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
+  exit:
+    | { readonly code: number; readonly oomKills?: number }
+    | { readonly signal: string; readonly oomKills?: number }
+    | { readonly unknown: 'ShimLost' | 'Reboot' | 'Forked' },
   at: string,
 ): Exit {
-  if ('code' in exit) return { by: 'code', code: exit.code, at }
-  if ('signal' in exit) return { by: 'signal', signal: exit.signal, at }
+  if ('code' in exit) return { by: 'code', ...exit, at }
+  if ('signal' in exit) return { by: 'signal', ...exit, at }
   return { by: 'unknown', reason: exit.unknown, at }
 }

@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
 import type { HttpClient } from '../../src/client/http-client.ts'
 import type { ConfigMap, Process } from '../../src/generated/types.ts'
-import { findCgroupBase } from '../../src/runtime/cgroup.ts'
+import { cgroupBases } from '../../src/runtime/trees.ts'
 import { type Acknowledged, Acting } from './acting.ts'
 import { checkDeaths, checkProcesses, checkSecrets, checkUntouched, type Known, known, markedProcesses } from './checks.ts'
 import { Figures } from './figures.ts'
@@ -512,7 +512,7 @@ export class World {
         )
       await pause(100)
     }
-    const group = findCgroupBase(this.place.dataDir)
+    const group = cgroupBases(this.place.dataDir).find((each) => each.exists())
     await this.keeper.stop()
     this.#stop.abort()
     await this.#recorders
@@ -552,7 +552,7 @@ export class World {
       for (const { pid } of left) signalTo(pid, 'SIGKILL')
       await pause(20)
     }
-    const group = findCgroupBase(this.place.dataDir)
+    const group = cgroupBases(this.place.dataDir).find((each) => each.exists())
     if (!options.keep) this.place.remove()
     for (let tries = 0; tries < 50 && group?.remove() === false; tries++) await pause(20)
   }

@@ -117,6 +117,39 @@ describe('an agent', () => {
     assert.equal((await world.get()).status?.observedGeneration, 2)
   })
 
+  test('takes a change of limits to the running program, says so when that fails, and tries again', async () => {
+    const limits = (): unknown => world.runtime.limits.get('web-0')
+    await world.create({ template: { resources: { limits: { cpu: '500m', memory: '1Gi', pids: 20 } } } })
+    assert.deepEqual(limits(), { cpu: 0.5, memory: 2 ** 30, pids: 20 })
+    const before = world.runtime.runOf('web-0')
+    await world.patch({ spec: { template: { resources: { limits: { cpu: null, memory: '2Gi' } } } } })
+    assert.deepEqual(limits(), { memory: 2 ** 31, pids: 20 })
+    world.runtime.failLimits(new Error('EBUSY'))
+    await world.patch({ spec: { template: { resources: null } } })
+    assert.deepEqual(limits(), { memory: 2 ** 31, pids: 20 })
+    const events = await world.client.for('Event').list({ namespace: 'default' })
+    assert.ok(events.items.some(({ reason, message }) => reason === 'FailedSettingLimits' && message?.includes('EBUSY')))
+    world.runtime.failLimits(undefined)
+    await world.patch({ spec: { template: { minReadySeconds: 1 } } })
+    assert.deepEqual(limits(), {})
+    assert.deepEqual(world.runtime.runOf('web-0'), before)
+  })
+
+  test('sets limits anew after its restart, for they may have changed meanwhile', async () => {
+    await world.create({ template: { resources: { limits: { pids: 20 } } } })
+    world.runtime.limits.clear()
+    await world.restart()
+    assert.deepEqual(world.runtime.limits.get('web-0'), { pids: 20 })
+  })
+
+  test('names the limits that the host can not enforce of those that are asked for', async () => {
+    const why = 'the memory controller belongs to cgroup v1 on this host'
+    world.runtime.setHostGaps(['cpu', 'memory', 'pids'].map((each) => ({ field: `limits.${each}`, message: `limits.${each}: ${why}` })))
+    await world.create({ template: { resources: { limits: { memory: '1Gi' } } } })
+    assert.deepEqual((await world.get()).status?.hostGaps, [`limits.memory: ${why}`])
+    assert.equal((await world.get()).status?.phase, 'Running')
+  })
+
   test('says which of its promises it can not keep', async () => {
     world.runtime.setHostGaps([
       { field: 'nice', message: 'nice: this host has no "nice" command' },

@@ -50,6 +50,40 @@ describe('requests to an agent', () => {
     )
   })
 
+  test('pause and unpause a program, as often as it is asked', async () => {
+    const { gateway } = world.agent
+    const reason = async (): Promise<string | undefined> => (await world.get()).status?.reason
+    await world.create({ template: { actions: [{ name: 'x', exec: { command: ['x'] }, timeout: '1m' }] } })
+    for (let times = 0; times < 2; times++) await gateway.pause(web, true)
+    await world.settle()
+    assert.equal(await reason(), 'Paused')
+    const paused = (await world.get()).status?.conditions?.find(({ type }) => type === 'Paused')
+    assert.equal(paused?.status, 'True')
+    await refused(
+      gateway.action(web, 'x', () => {}, never),
+      'Conflict',
+      /is paused: `pmk unpause`/,
+    )
+    for (let times = 0; times < 2; times++) await gateway.pause(web, false)
+    await world.settle()
+    assert.equal(await reason(), 'Running')
+    assert.equal(
+      (await world.get()).status?.conditions?.some(({ type }) => type === 'Paused'),
+      false,
+    )
+  })
+
+  test('a pause is refused where nothing can be frozen and where nothing runs, and then nothing is to be unpaused', async () => {
+    const { gateway } = world.agent
+    await world.create()
+    world.runtime.setHostGaps([{ field: 'pause', message: 'pause: no cgroup2 hierarchy can be used' }])
+    await refused(gateway.pause(web, true), 'BadRequest', /Instance web-0 can't be paused: no cgroup2/)
+    await world.patch({ spec: { desiredState: 'Stopped' } })
+    await world.settle()
+    await refused(gateway.pause(web, true), 'Conflict', /does not run/)
+    await gateway.pause(web, false)
+  })
+
   test('reload by a signal or by a command', async () => {
     world.runtime.program('web-0', { ignores: ['HUP'] })
     await world.create({ template: { reload: { signal: 'HUP' } } })

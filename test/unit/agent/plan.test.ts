@@ -370,6 +370,39 @@ const dying: readonly Row[] = [
     },
   },
   {
+    given: 'the kernel killed it for want of memory',
+    before: old,
+    when: (w) => w.exit({ signal: 'KILL', oomKills: 1 }),
+    expect: ['start 2'],
+    also: (w) => {
+      assert.ok(w.causes().includes('OOMKilled'))
+      assert.equal(w.memory.lastTermination?.reason, 'OOMKilled')
+      assert.equal(w.memory.lastTermination.exitCode, 137)
+      assert.match(w.memory.lastTermination.message ?? '', /want of memory/)
+      assert.ok(w.events.some(({ reason, type }) => reason === 'OOMKilled' && type === 'Warning'))
+    },
+  },
+  {
+    given: 'it ended badly after the kernel had killed two of its processes for want of memory',
+    before: old,
+    when: (w) => w.exit({ code: 1, oomKills: 2 }),
+    expect: ['start 2'],
+    also: (w) => {
+      assert.equal(w.memory.lastTermination?.reason, 'Error')
+      assert.match(w.memory.lastTermination.message ?? '', /code 1.*killed 2 of its processes for want of memory/)
+    },
+  },
+  {
+    given: 'a KILL was sent through pmk after the kernel had killed one of its processes',
+    before: (w) => {
+      old(w)
+      w.requestedSignal = { attempt: 1, signal: 'KILL' }
+    },
+    when: (w) => w.exit({ signal: 'KILL', oomKills: 1 }),
+    expect: ['start 2'],
+    also: (w) => assert.equal(w.memory.lastTermination?.reason, 'Signaled'),
+  },
+  {
     given: 'it was ended by a signal sent through pmk',
     before: (w) => {
       old(w)
@@ -1676,7 +1709,123 @@ const hooking: readonly Row[] = [
   },
 ]
 
-for (const [topic, rows] of Object.entries({ starting, dying, giving, stopping, deleting, changing, probing, depending, hooking })) {
+const paused = (world: PolicyWorld): void => {
+  old(world)
+  world.pause(true)
+}
+
+const pausing: readonly Row[] = [
+  {
+    given: 'it is paused',
+    template: { readinessProbe: PROBE, livenessProbe: PROBE },
+    before: (w) => {
+      old(w)
+      w.verdict('readiness', true)
+    },
+    when: (w) => w.pause(true),
+    expect: [],
+    reason: 'Paused',
+    phase: 'Running',
+    cause: 'Paused',
+    also: (w) => {
+      assert.deepEqual(w.last?.probing, [])
+      assert.equal(w.memory.run?.ready.value, false)
+      assert.ok(w.events.some(({ reason }) => reason === 'Paused'))
+    },
+  },
+  {
+    given: 'its liveness probe failed just as it was paused',
+    template: { livenessProbe: PROBE },
+    before: paused,
+    when: (w) => w.verdict('liveness', false),
+    expect: [],
+    reason: 'Paused',
+  },
+  {
+    given: 'it goes on',
+    before: paused,
+    when: (w) => w.pause(false),
+    expect: [],
+    reason: 'Running',
+    cause: 'Unpaused',
+    also: (w) => assert.equal(w.memory.run?.ready.value, true),
+  },
+  {
+    given: 'it goes on and has a readiness probe that nobody has made since',
+    template: { readinessProbe: PROBE },
+    before: paused,
+    when: (w) => w.pause(false),
+    expect: [],
+    reason: 'NotReady',
+    also: (w) => assert.deepEqual(w.last?.probing, ['readiness']),
+  },
+  {
+    given: 'the agent is restarted while it is paused',
+    before: paused,
+    when: (w) => w.restartAgent(),
+    expect: [],
+    reason: 'Paused',
+    also: (w) => assert.equal(w.causes().filter((cause) => cause === 'Paused').length, 1),
+  },
+  {
+    given: 'it is stopped while it is paused',
+    before: paused,
+    when: (w) => w.set({ desiredState: 'Stopped' }),
+    expect: ['unpause', 'TERM Tree'],
+    reason: 'Stopping',
+  },
+  { given: 'it is deleted while it is paused', before: paused, when: (w) => w.delete(), expect: ['unpause', 'TERM Tree'] },
+  { given: 'it is deleted at once while it is paused', before: paused, when: (w) => w.delete(0), expect: ['killTree', 'forget'] },
+  {
+    given: 'it has a preStop hook and is restarted while it is paused',
+    template: { lifecycle: { preStop: [HOOK] } },
+    before: paused,
+    when: (w) => w.ask('restartedAt'),
+    expect: ['unpause', 'preStop.1.0'],
+  },
+  {
+    given: 'it is paused while it stops',
+    before: (w) => {
+      old(w)
+      w.set({ desiredState: 'Stopped' })
+    },
+    when: (w) => w.pause(true),
+    expect: ['unpause'],
+    reason: 'Stopping',
+  },
+  {
+    given: 'somebody kills it while it is paused',
+    before: paused,
+    when: (w) => w.exit({ signal: 'KILL' }),
+    expect: ['start 2'],
+    reason: 'Running',
+  },
+  {
+    given: 'it is paused while its postStart hook runs',
+    template: { lifecycle: { postStart: [HOOK] } },
+    before: old,
+    when: (w) => {
+      w.pause(true)
+      assert.equal(w.activity, undefined)
+      w.pause(false)
+    },
+    expect: ['postStart.1.0'],
+  },
+  { given: 'it is suspended while it is paused', before: paused, when: (w) => w.set({ suspend: true }), expect: [], reason: 'Paused' },
+]
+
+for (const [topic, rows] of Object.entries({
+  starting,
+  dying,
+  giving,
+  stopping,
+  deleting,
+  changing,
+  probing,
+  depending,
+  hooking,
+  pausing,
+})) {
   describe(`the policy of ${topic}`, () => {
     for (const row of rows)
       test(`${row.given}: ${row.expect.join(', ') || 'nothing is done'}${row.reason === undefined ? '' : `, ${row.reason}`}`, () =>

@@ -131,6 +131,12 @@ describe('changedFields', () => {
     [{ env: [{ name: 'A' }, { name: 'B' }] }, { env: [{ name: 'B' }, { name: 'A' }] }, ['spec.env', true]],
     [{ securityContext: { runAsUser: 'a' } }, { securityContext: { runAsUser: 'b' } }, ['spec.securityContext.runAsUser', true]],
     [{ rlimits: { core: 0 } }, { rlimits: { core: 1 } }, ['spec.rlimits', true]],
+    [{}, { resources: { limits: { memory: '1Gi' } } }, ['spec.resources', false]],
+    [
+      { resources: { limits: { memory: '1Gi', cpu: '1' } } },
+      { resources: { limits: { memory: '2Gi', cpu: '1' } } },
+      ['spec.resources.limits.memory', false],
+    ],
   ]
   for (const [before, after, ...expected] of table) {
     it(`finds what ${JSON.stringify(before)} and ${JSON.stringify(after)} differ in`, () => {

@@ -33,6 +33,35 @@ const rows: readonly Row[] = [
     causes: [['spec.command[1]', /131071 bytes/]],
   },
   {
+    given: 'limits, one of them as a number',
+    spec: { command, resources: { limits: { cpu: 1.5, memory: '512Mi', pids: 200 } } },
+    causes: [],
+  },
+  {
+    given: 'limits that nothing could run under',
+    spec: { command, resources: { limits: { cpu: '5m', memory: '512m' } } },
+    causes: [
+      ['spec.resources.limits.cpu', /at least 10m, a hundredth of a core/],
+      ['spec.resources.limits.memory', /between 1Mi and 8Pi: m is a thousandth; did you mean 512Mi\?/],
+    ],
+  },
+  {
+    given: 'a limit that is no quantity and one that is no number of processes',
+    spec: { command, resources: { limits: { memory: '512MB', pids: 0 } } },
+    causes: [
+      ['spec.resources.limits.memory', /must be a quantity such as/],
+      ['spec.resources.limits.pids', /greater than or equal to 1|at least 1/],
+    ],
+  },
+  {
+    given: 'less than no processor',
+    spec: { command, resources: { limits: { cpu: '-1', memory: '1' } } },
+    causes: [
+      ['spec.resources.limits.cpu', /at least 10m/],
+      ['spec.resources.limits.memory', /no program starts with less/],
+    ],
+  },
+  {
     given: 'a variable that is too long with its name',
     spec: { command, env: [{ name: 'A', value: LONG.slice(2) }] },
     causes: [['spec.env[0].value', /131071/]],

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { parseCgroup2Mounts } from '../../../src/runtime/cgroup.ts'
 import { parseStat } from '../../../src/runtime/proc-stat.ts'
 import { parseExitRecord } from '../../../src/runtime/shim.ts'
 import { signalName, signalNumber } from '../../../src/runtime/signals.ts'
@@ -71,15 +70,4 @@ describe('signal names', () => {
     assert.equal(signalName(6), 'ABRT')
     assert.equal(signalName(34), 'RTMIN')
   })
-})
-
-test('cgroup2 mounts are told from others, with blanks in their names', () => {
-  const mountinfo = [
-    '25 30 0:23 / /sys/fs/cgroup ro,nosuid - tmpfs tmpfs ro,mode=755',
-    '26 25 0:24 / /sys/fs/cgroup/unified rw,nosuid shared:4 - cgroup2 cgroup2 rw',
-    '27 25 0:25 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu',
-    '28 25 0:26 / /mnt/my\\040own rw - cgroup2 none rw',
-    '',
-  ].join('\n')
-  assert.deepEqual(parseCgroup2Mounts(mountinfo), ['/sys/fs/cgroup/unified', '/mnt/my own'])
 })
