@@ -20,8 +20,15 @@ export interface Clock {
 /** Longest delay that a Node timer can hold; longer ones are split. */
 const LONGEST_TIMER: Millis = 2 ** 31 - 1
 
+let written = { epoch: Number.NaN, text: '' }
+
 export const systemClock: Clock = {
-  now: () => new Date().toISOString(),
+  // Writing a time takes longer than most of what is done at it, and many things are done in one millisecond.
+  now: () => {
+    const epoch = Date.now()
+    if (epoch !== written.epoch) written = { epoch, text: new Date(epoch).toISOString() }
+    return written.text
+  },
   // libuv reads CLOCK_MONOTONIC, which counts from boot: unlike performance.now() it means the same to the next process.
   monotonic: () => Number(nodeProcess.hrtime.bigint()) / 1e6,
   schedule(delay, fn) {

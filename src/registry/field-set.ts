@@ -26,6 +26,41 @@ export function fieldSet(member: boolean, children: Iterable<readonly [PathEleme
   return { member, children: kept }
 }
 
+/** How many different nodes are remembered: some dozens for each kind and way to write it. */
+const NODES_REMEMBERED = 8_192
+const canonical = new Map<string, FieldSet>()
+const numbers = new WeakMap<FieldSet, number>()
+let lastNumber = 0
+
+/**
+ * The same set for all equal ones whose steps come in the same order, as far as remembered: what is made of it once, such as
+ * its text, serves for thousands of objects of the same sort.
+ */
+export function canonicalSet(set: FieldSet): FieldSet {
+  if (numbers.has(set)) return set
+  let key = set.member ? '.' : ''
+  const children = new Map<PathElement, FieldSet>()
+  for (const [element, child] of set.children) {
+    const same = child.children.size === 0 && child.member ? LEAF_SET : canonicalSet(child)
+    children.set(element, same)
+    // A step has no such character in front of a number: the number's end is the next step's start.
+    key += `\n${element}\n${numbers.get(same) ?? 0}`
+  }
+  const known = canonical.get(key)
+  if (known !== undefined) return known
+  const made: FieldSet = { member: set.member, children }
+  lastNumber += 1
+  numbers.set(made, lastNumber)
+  canonical.set(key, made)
+  if (canonical.size > NODES_REMEMBERED) {
+    for (const oldest of canonical.keys()) {
+      canonical.delete(oldest)
+      break
+    }
+  }
+  return made
+}
+
 export function union(a: FieldSet, b: FieldSet): FieldSet {
   if (a === b || isEmptySet(b)) return a
   if (isEmptySet(a)) return b

@@ -3,6 +3,7 @@ import { deepFreeze } from '../base/json.ts'
 import type { ManagedFieldsEntry } from '../generated/types.ts'
 import { fieldElement } from './field-path.ts'
 import {
+  canonicalSet,
   difference,
   EMPTY_SET,
   equalSets,
@@ -112,7 +113,7 @@ function decodeOwner(entry: ManagedFieldsEntry): Owner | undefined {
   if (fields === undefined) return undefined
   // What is frozen can't change under the set that was made of it.
   if (known === undefined && fieldsV1 !== undefined && Object.isFrozen(fieldsV1)) decoded.set(fieldsV1, fields)
-  return {
+  const owner: Owner = {
     manager,
     operation: operation as Owner['operation'],
     apiVersion,
@@ -120,11 +121,20 @@ function decodeOwner(entry: ManagedFieldsEntry): Owner | undefined {
     ...(time === undefined ? {} : { time }),
     fields,
   }
+  if (Object.isFrozen(entry)) entries.set(owner, entry)
+  return owner
 }
+
+/** What owners that were read from a stored object were read from: unchanged, they are written as they were. */
+const entries = new WeakMap<Owner, ManagedFieldsEntry>()
 
 const encoded = new WeakMap<FieldSet, NonNullable<ManagedFieldsEntry['fieldsV1']>>()
 
-function encodeOwner({ manager, operation, apiVersion, subresource, time, fields }: Owner): ManagedFieldsEntry {
+function encodeOwner(owner: Owner): ManagedFieldsEntry {
+  const known = entries.get(owner)
+  if (known !== undefined) return known
+  const { manager, operation, apiVersion, subresource, time } = owner
+  const fields = canonicalSet(owner.fields)
   let fieldsV1 = encoded.get(fields)
   if (fieldsV1 === undefined) {
     fieldsV1 = deepFreeze(toFieldsV1(fields)) as NonNullable<ManagedFieldsEntry['fieldsV1']>

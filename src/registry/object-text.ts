@@ -1,12 +1,30 @@
 import type { ApiObject } from '../api/object.ts'
+import type { ManagedFieldsEntry } from '../generated/types.ts'
 
 /** What each stored object was read from or written as: the text in the store, which has no resourceVersion. */
 const stored = new WeakMap<ApiObject, string>()
 
 /** The text to store: identity and metadata first, so that the resourceVersion can be put in later without writing it all anew. */
 export function storedTextOf({ apiVersion, kind, metadata, ...content }: ApiObject): string {
-  const { resourceVersion: _, ...rest } = metadata
-  return JSON.stringify({ apiVersion, kind, metadata: rest, ...content })
+  const { resourceVersion: _, managedFields, ...rest } = metadata
+  const head = JSON.stringify({ apiVersion, kind, metadata: rest })
+  const owners = managedFields === undefined ? '' : `,"managedFields":[${managedFields.map(ownerText).join(',')}]`
+  const tail = JSON.stringify(content)
+  return `${head.slice(0, -2)}${owners}}${tail === '{}' ? '}' : `,${tail.slice(1)}`}`
+}
+
+/** Texts of sets of fields, which many objects share. */
+const fieldsTexts = new WeakMap<object, string>()
+
+function ownerText({ fieldsV1, ...owner }: ManagedFieldsEntry): string {
+  const text = JSON.stringify(owner)
+  if (fieldsV1 === undefined) return text
+  let fields = fieldsTexts.get(fieldsV1)
+  if (fields === undefined) {
+    fields = JSON.stringify(fieldsV1)
+    if (Object.isFrozen(fieldsV1)) fieldsTexts.set(fieldsV1, fields)
+  }
+  return text === '{}' ? `{"fieldsV1":${fields}}` : `${text.slice(0, -1)},"fieldsV1":${fields}}`
 }
 
 /** Says that `text` is what the store holds of this frozen object. */
