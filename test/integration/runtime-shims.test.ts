@@ -36,11 +36,14 @@ describe('launcher and shims', () => {
   test('a command that comes twice, late or garbled starts nothing', async () => {
     const starts = join(place, 'starts')
     const counted = (more: string): ['sh', '-c', string] => ['sh', '-c', `echo $$ >>${starts}; ${more}`]
+    const startedPids = (): number[] => readFileSync(starts, 'utf8').trim().split('\n').map(Number)
     const first = await machine.start(counted('exit 3'))
     await machine.exited(first.instance)
     for (const text of ['run 1\n', 'run 0\n', 'run -5\n', 'run x\n', 'run\n', '\n', 'walk 9\n', 'run 1\nrun 1\n'])
       command(first.instance, text)
     const second = await machine.startRunning(counted('exec sleep 1000'), { instance: first.instance })
+    // It tells of itself a moment after it has a pid.
+    await eventually(() => assert.equal(startedPids().at(-1), second.pid))
     command(first.instance, 'run 2\nrun 1\nrun 2\n')
     await machine.runtime.signal(second.id, 'TERM', 'Main')
     const { exit } = await machine.exited(first.instance)
@@ -48,8 +51,8 @@ describe('launcher and shims', () => {
     // What was in the pipe is behind us when the third one has started.
     const third = await machine.startRunning(counted('exec sleep 1000'), { instance: first.instance })
     assert.equal(third.supervised, true)
-    await eventually(() => assert.equal(readFileSync(starts, 'utf8').trim().split('\n').at(-1), String(third.pid)))
-    assert.equal(readFileSync(starts, 'utf8').trim().split('\n').length, 3)
+    await eventually(() => assert.equal(startedPids().at(-1), third.pid))
+    assert.equal(startedPids().length, 3)
   })
 
   test('an Instance whose shim was killed after its program gets another one', async () => {
