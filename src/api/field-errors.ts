@@ -75,6 +75,12 @@ export function strictDecodingError(
   return apiError('BadRequest', `${kind} in version "${version}" cannot be handled as a ${kind}: ${detail}`)
 }
 
+/** Something that was sent in the place of a word, as a message repeats it: it may be no text at all, and very long. */
+export function asWord(value: unknown): string {
+  if (typeof value !== 'string') return quote(value)
+  return value.length <= LONGEST_VALUE ? value : `${value.slice(0, LONGEST_VALUE)}…`
+}
+
 function quote(value: unknown): string {
   if (value === hidden) return '(hidden)'
   const text = JSON.stringify(value) ?? 'null'

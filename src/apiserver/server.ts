@@ -1,4 +1,4 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { NodeGateways } from '../api/node-gateway.ts'
 import { definitions } from '../api/scheme.ts'
@@ -12,7 +12,7 @@ import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp } from './http-app.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
-import { jsonAnswer, type Route } from './route.ts'
+import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 import { listenOnSocket } from './socket.ts'
 import { statusOfCode } from './status-errors.ts'
 
@@ -92,6 +92,7 @@ class HttpApiServer implements ApiServer {
       this.#app.handle,
     )
     server.on('clientError', refuseBrokenRequest)
+    server.on('checkExpectation', refuseExpectation)
     if ('socketPath' in address) {
       await listenOnSocket(server, address.socketPath)
       this.#servers.add(server)
@@ -139,6 +140,11 @@ class HttpApiServer implements ApiServer {
 function rootRoute(routes: readonly Route[]): Route {
   const paths = routes.map(({ path }) => path).filter((path) => !path.includes(':'))
   return { path: '/', methods: { GET: () => jsonAnswer({ paths: [...paths].sort() }) } }
+}
+
+/** Of what a client may expect beforehand, only 100-continue is known. */
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  response.writeHead(417, { 'content-type': JSON_TYPE }).end(JSON.stringify(statusOfCode(417)))
 }
 
 /** What isn't HTTP gets an answer all the same, where that is possible. */

@@ -1,3 +1,4 @@
+import { asWord } from '../api/field-errors.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { Body, DeleteQuery, UserInfo, WriteContext } from '../registry/registry.ts'
 import { integerParameter, invalidOptions, type Query, textParameter, unsupportedValue } from './query.ts'
@@ -79,7 +80,7 @@ function fromQuery(query: Query): GivenDeleteOptions {
 function fromBody(value: unknown): GivenDeleteOptions {
   if (!isJsonObject(value)) throw wrongType('', 'object', value)
   if (value.kind !== undefined && value.kind !== 'DeleteOptions') {
-    throw invalidOptions('DeleteOptions', unsupportedValue('kind', String(value.kind), ['DeleteOptions']))
+    throw invalidOptions('DeleteOptions', unsupportedValue('kind', asWord(value.kind), ['DeleteOptions']))
   }
   const preconditions = value.preconditions ?? {}
   if (!isJsonObject(preconditions)) throw wrongType('preconditions', 'object', preconditions)

@@ -1,5 +1,5 @@
 import { randomInt, randomUUID } from 'node:crypto'
-import { invalidField, invalidObject, strictDecodingError } from '../api/field-errors.ts'
+import { asWord, invalidField, invalidObject, strictDecodingError } from '../api/field-errors.ts'
 import { validateMetadata } from '../api/metadata.ts'
 import type { ApiObject } from '../api/object.ts'
 import type { JsonSchema, ResourceDefinition } from '../api/scheme.ts'
@@ -27,10 +27,10 @@ export function requireKind(definition: ResourceDefinition, value: unknown, name
   const { kind, version, apiVersion } = definition
   const refuse = (why: string): Error => badRequest(`${kind} in version "${version}" cannot be handled as a ${kind}: ${why}`)
   if (!isJsonObject(value)) throw refuse('the body must be one JSON object')
-  if (value.kind !== kind) throw refuse(value.kind === undefined ? 'kind is missing' : `kind is ${JSON.stringify(value.kind)}`)
+  if (value.kind !== kind) throw refuse(value.kind === undefined ? 'kind is missing' : `kind is ${JSON.stringify(asWord(value.kind))}`)
   if (value.apiVersion !== apiVersion) {
     throw badRequest(
-      `the API version in the data (${String(value.apiVersion ?? '')}) does not match the expected API version (${apiVersion})`,
+      `the API version in the data (${asWord(value.apiVersion ?? '')}) does not match the expected API version (${apiVersion})`,
     )
   }
   const sent = isJsonObject(value.metadata) ? value.metadata.namespace : undefined
@@ -53,8 +53,9 @@ export function admitCreate(
   if (given.resourceVersion !== undefined && given.resourceVersion !== '') {
     throw badRequest('resourceVersion should not be set on objects to be created')
   }
+  // Until this is known to hold, what is said to be a name may be anything.
+  refuse(definition, nameIn(given), decoded.causes)
   const name = given.name || (given.generateName ? generateName(given.generateName, definition.maxNameLength) : '')
-  refuse(definition, name, decoded.causes)
   const {
     uid: _uid,
     resourceVersion: _version,
@@ -129,7 +130,7 @@ export function admitStatus(definition: ResourceDefinition, prev: ApiObject, sen
 export function checkIdentity(definition: ResourceDefinition, sent: unknown, prev: ApiObject): void {
   const { name, uid, resourceVersion } = isJsonObject(sent) ? sent : {}
   if (name !== undefined && name !== null && name !== prev.metadata.name) {
-    throw badRequest(`the name of the object (${String(name)}) does not match the name on the URL (${prev.metadata.name})`)
+    throw badRequest(`the name of the object (${asWord(name)}) does not match the name on the URL (${prev.metadata.name})`)
   }
   if (typeof resourceVersion === 'string' && resourceVersion !== '' && resourceVersion !== prev.metadata.resourceVersion) {
     throw modified(definition, prev.metadata.name)
@@ -151,6 +152,10 @@ export function refuse(definition: ResourceDefinition, name: string, causes: rea
   if (causes.length > 0) throw invalidObject(definition, name, causes)
 }
 
+function nameIn({ name }: { readonly name?: unknown }): string {
+  return typeof name === 'string' ? name : ''
+}
+
 /** A name with a random end: so long that few collide, without vowels that would make words. */
 function generateName(prefix: string, maxLength: number): string {
   const letters = Array.from({ length: RANDOM_LETTERS }, () => ALPHABET[randomInt(ALPHABET.length)])
@@ -169,7 +174,7 @@ function decode(
   const normal = strategyOf(definition).normalize?.(body) ?? body
   const { object, strictErrors, causes } = decodeObject(definition, normal, { duplicates: sent.duplicates, fieldValidation, warn })
   if (fieldValidation === 'Strict' && strictErrors.length > 0) {
-    throw strictDecodingError(definition, strictErrors, sent.source, object.metadata.name)
+    throw strictDecodingError(definition, strictErrors, sent.source, nameIn(object.metadata))
   }
   return { object, causes }
 }

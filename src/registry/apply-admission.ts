@@ -1,4 +1,4 @@
-import { strictDecodingError } from '../api/field-errors.ts'
+import { asWord, strictDecodingError } from '../api/field-errors.ts'
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import { decodeConfiguration } from '../api/validate.ts'
@@ -61,7 +61,7 @@ function withIdentity(body: JsonObject, { name, namespace }: Ref): JsonObject {
   const metadata = isJsonObject(body.metadata) ? body.metadata : {}
   const said = metadata.name
   if (said !== undefined && said !== null && said !== '' && said !== name) {
-    throw badRequest(`the name of the object (${String(said)}) does not match the name on the URL (${name})`)
+    throw badRequest(`the name of the object (${asWord(said)}) does not match the name on the URL (${name})`)
   }
   return { ...body, metadata: { ...metadata, name, ...(namespace === undefined ? {} : { namespace }) } }
 }
@@ -74,7 +74,7 @@ function requireNoLock(definition: ResourceDefinition, { name }: Ref, metadata: 
       throw conflict(
         definition,
         name,
-        `${lock} mismatch: the provided object specified ${lock} ${String(metadata[lock])}, and no existing object was found`,
+        `${lock} mismatch: the provided object specified ${lock} ${asWord(metadata[lock])}, and no existing object was found`,
       )
   }
 }

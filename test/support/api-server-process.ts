@@ -12,6 +12,7 @@ export interface ApiServerAnswer {
   readonly rss: number
   readonly heapUsed: number
   readonly arrayBuffers: number
+  readonly revision: string
   readonly streams: number
   readonly requests: number
   /** Since its start. */
