@@ -130,6 +130,16 @@ describe('applyJsonPatch', () => {
   }
 })
 
+// It was a 500: the library throws a TypeError of its own for this pointer.
+it('a JSON patch takes constructor and prototype for keys like any other', () => {
+  const operations = [
+    { op: 'add', path: '/constructor', value: {} },
+    { op: 'add', path: '/constructor/prototype', value: { polluted: 1 } },
+  ]
+  assert.deepEqual(JSON.stringify(applyJsonPatch({}, operations)), '{"constructor":{"prototype":{"polluted":1}}}')
+  assert.equal(({} as { polluted?: unknown }).polluted, undefined)
+})
+
 describe('applyMergePatch', () => {
   // The examples of RFC 7386, appendix A.
   const table: [unknown, unknown, unknown][] = [
