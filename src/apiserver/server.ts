@@ -7,6 +7,7 @@ import type { Logger } from '../base/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { type Authenticate, socketAuthentication } from './authentication.ts'
+import { type Backup, backupRoute } from './backup-route.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp } from './http-app.ts'
@@ -36,6 +37,8 @@ export interface ApiServerOptions {
   readonly ready: () => Readiness
   /** Why writes are refused now; undefined while they are taken. */
   readonly storeRefusal?: () => string | undefined
+  /** Absent: backups are made some other way. */
+  readonly backup?: Backup
   readonly authenticate?: Authenticate
   /** Numbers in [0, 1). */
   readonly random?: () => number
@@ -65,10 +68,11 @@ class HttpApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
-    const { storeRefusal = () => undefined } = options
+    const { storeRefusal = () => undefined, backup } = options
     this.#clock = clock
     const routes: readonly Route[] = [
       ...healthRoutes(version, ready, storeRefusal),
+      ...(backup === undefined ? [] : [backupRoute(backup)]),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
       ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),

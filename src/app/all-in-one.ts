@@ -11,9 +11,11 @@ import { createControllers } from '../controllers/control-plane.ts'
 import { createLocalClient } from '../registry/local-client.ts'
 import { createRegistry } from '../registry/resource-registry.ts'
 import { createPosixRuntime } from '../runtime/posix-runtime.ts'
+import { backupOf } from '../storage/backup.ts'
 import { openLevelStore } from '../storage/level-store.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
+import { refuseLostStore } from './lost-store.ts'
 import type { ServerOptions } from './options.ts'
 import { clearServerRecord, writeServerRecord } from './server-file.ts'
 
@@ -36,6 +38,7 @@ export async function runServer(options: ServerOptions, signal: AbortSignal, giv
     ...(options.readableLog ? { write: (line: string) => void nodeProcess.stderr.write(readableLine(line)) } : {}),
   })
 
+  if (!options.newStore) refuseLostStore(dir)
   // The store's own lock is what keeps a second server off the directory: nothing else is touched before it is held.
   const store = await openLevelStore({ path: dir.db, clock: systemClock, log: log.child({ part: 'store' }) })
   try {
@@ -80,6 +83,7 @@ async function serve(
     version,
     ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
     storeRefusal: () => store.refusal(),
+    backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
   })
 
   // Parts end in the reverse order of their dependence: first nobody asks any more, then nothing is decided, then nothing is done.

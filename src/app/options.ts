@@ -9,4 +9,6 @@ export interface ServerOptions {
   readonly readableLog: boolean
   /** What becomes of the processes when the server ends: they go on, or are stopped first, in order. */
   readonly onExit: 'keep' | 'stop'
+  /** Begin with an empty store also where one has gone whose Instances may still run. */
+  readonly newStore: boolean
 }

@@ -13,6 +13,7 @@ export const serverFlags = {
   'node-name': { type: 'string', placeholder: 'NAME', help: 'Name of this host as a Node (default: its host name)' },
   'log-level': { type: 'string', placeholder: 'LEVEL', default: 'info', help: 'debug, info, warn, error or silent' },
   'on-exit': { type: 'string', placeholder: 'keep|stop', default: 'keep', help: 'What becomes of the processes when the server ends' },
+  'new-store': { type: 'boolean', help: 'Begin with an empty store also where one has gone: stops the Instances it had' },
   bind: { type: 'string', placeholder: 'ADDRESS', default: '127.0.0.1', help: 'Address for Kubernetes clients' },
   port: { type: 'integer', placeholder: 'PORT', default: 6446, help: 'TCP port for Kubernetes clients; 0: any free one, -1: none' },
 } as const
@@ -51,7 +52,9 @@ export const verb: Verb = defineVerb({
     const { runServer } = await import('../app/all-in-one.ts')
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
     const readableLog = nodeProcess.stderr.isTTY === true
-    await runServer({ dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit }, stop.signal, giveUpDrain.signal)
+    const newStore = flags['new-store']
+    const options = { dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit, newStore } as const
+    await runServer(options, stop.signal, giveUpDrain.signal)
     return 0
   },
 })

@@ -10,6 +10,8 @@ export const verbs: VerbTable = {
   'server start': { group: 'Server', summary: 'Start the server in the background', load: () => import('./server-start.ts') },
   'server stop': { group: 'Server', summary: 'Stop the server; processes go on', load: () => import('./server-stop.ts') },
   'server status': { group: 'Server', summary: 'Say whether the server runs', load: () => import('./server-status.ts') },
+  'server backup': { group: 'Server', summary: 'Write all that the server holds to a file', load: () => import('./server-backup.ts') },
+  'server restore': { group: 'Server', summary: 'Go back to a backup', load: () => import('./server-restore.ts') },
   'server install': {
     group: 'Server',
     summary: 'Have the server started at boot',

@@ -60,6 +60,7 @@ export function decodeAt<T>(disk: Disk, key: string, fn: () => T): T {
 }
 
 export function damaged(disk: Disk, key: string, why: string, cause?: unknown): StoreError {
-  const wayOut = 'Nothing was changed. Restore this directory from a backup, or move it away and apply your manifests again'
+  const wayOut =
+    'Nothing was changed. Restore a backup (pmk server restore FILE --force), or move the directory away and apply your manifests again'
   return new StoreError('Corrupt', `The record ${key} of the store in ${disk.path} is damaged: ${why}. ${wayOut}`, { cause })
 }

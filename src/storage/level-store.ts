@@ -1,4 +1,6 @@
-import { chmod, mkdir, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
 import { Level } from 'level'
 import type { Clock } from '../base/clock.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
@@ -40,13 +42,13 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Durabl
 /** What is on the disk; also on one without any room, which is no reason to leave the processes alone: `unwritable` says why. */
 async function load(disk: LevelDisk): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
   try {
-    await disk.reopen()
+    await disk.open({ create: await isNew(disk.path) })
     return { loaded: await loadStore(disk, WINDOW_CHANGES) }
   } catch (err) {
     if (!isFull(err)) throw err
     await disk.close()
     const refuse = (): Promise<never> => Promise.reject(err)
-    const open = async (shadow: string): Promise<LevelDisk> => new LevelDisk(disk.path, refuse, await openLevel(shadow))
+    const open = async (shadow: string): Promise<LevelDisk> => new LevelDisk(disk.path, refuse, await openLevel(shadow, { create: false }))
     return { loaded: await inShadow(disk.path, open, (shadow) => loadStore(shadow, WINDOW_CHANGES)), unwritable: err }
   }
 }
@@ -105,18 +107,28 @@ class LevelDisk implements Disk {
   }
 
   /** As a chained batch: each operation goes straight into LevelDB's own buffer, at a fifth of what an array of them costs. */
-  #commit(operations: readonly Operation[]): Promise<void> {
+  async #commit(operations: readonly Operation[]): Promise<void> {
     const batch = this.#level.batch()
     for (const operation of operations) {
       if (operation.type === 'put') batch.put(operation.key, operation.value)
       else batch.del(operation.key)
     }
-    return batch.write({ sync: true })
+    await batch.write({ sync: true })
+    // LevelDB goes on writing to files that were deleted, and what it writes is gone with it.
+    if (!existsSync(join(this.path, 'CURRENT'))) {
+      throw new Error(
+        `${this.path} was deleted. All is in memory still: pmk server backup FILE saves it, pmk server restore FILE brings it back`,
+      )
+    }
+  }
+
+  async open(options: { readonly create: boolean }): Promise<void> {
+    this.#open = await openLevel(this.path, options)
   }
 
   async reopen(): Promise<void> {
     await this.close()
-    this.#open = await openLevel(this.path)
+    await this.open({ create: false })
   }
 
   async close(): Promise<void> {
@@ -128,11 +140,32 @@ class LevelDisk implements Disk {
 
 const PAGE = 1_000
 
-async function openLevel(path: string): Promise<Level<string, string>> {
+/** Never makes a new database where there is a part of one: that would take the rest for rubbish and delete it. */
+export async function openLevel(path: string, options: { readonly create: boolean }): Promise<Level<string, string>> {
   // Reads come from memory, so LevelDB needs hardly a cache of its own.
-  const level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'utf8', cacheSize: 1024 * 1024 })
+  const level = new Level(path, { keyEncoding: 'utf8', valueEncoding: 'utf8', cacheSize: 1024 * 1024, createIfMissing: options.create })
   await level.open()
   return level
+}
+
+/** Files that only a database has. */
+const PARTS = /^(MANIFEST-\d+|\d+\.(log|ldb|sst))$/
+
+/** True when there is nothing at all. StoreError(Corrupt) when the database lacks the file that names its other files. */
+async function isNew(path: string): Promise<boolean> {
+  const names = await readdir(path)
+  if (names.includes('CURRENT')) return false
+  const part = names.find((name) => PARTS.test(name))
+  if (part === undefined) return true
+  throw new StoreError('Corrupt', `The store in ${path} is damaged: its file CURRENT is missing, although there is ${part}. ${WAY_OUT}`)
+}
+
+const WAY_OUT =
+  'Nothing was changed. Restore a backup (pmk server restore FILE --force), or move the directory away and apply your manifests again'
+
+/** True when another process has the store open. */
+export function isLocked(err: unknown): boolean {
+  return err instanceof Error && (('code' in err && err.code === 'LEVEL_LOCKED') || isLocked(err.cause))
 }
 
 function openError(path: string, err: unknown): StoreError {
@@ -144,8 +177,7 @@ function openError(path: string, err: unknown): StoreError {
       })
     }
     if (code === 'LEVEL_CORRUPTION') {
-      const wayOut = 'Restore this directory from a backup, or move it away and apply your manifests again'
-      return new StoreError('Corrupt', `The store in ${path} is damaged: ${cause.message}. ${wayOut}`, { cause: err })
+      return new StoreError('Corrupt', `The store in ${path} is damaged: ${cause.message}. ${WAY_OUT}`, { cause: err })
     }
   }
   return new StoreError('Unavailable', `The store in ${path} cannot be opened: ${rootCause(err)}`, { cause: err })
