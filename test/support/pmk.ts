@@ -16,6 +16,8 @@ export interface ServerOptions {
   readonly source?: boolean
   /** An empty directory of the caller's; else one of its own, which `close` removes. */
   readonly dataDir?: string
+  /** Words in front of the server's command line, such as those that make it another user's. */
+  readonly under?: readonly string[]
 }
 
 export interface Answer {
@@ -39,10 +41,12 @@ export class Server {
   readonly dataDir: string
   readonly client: HttpClient
   readonly #main: readonly string[]
+  readonly #under: readonly string[]
   readonly #removes: boolean
   #child: ChildProcess | undefined
 
-  constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir }: ServerOptions = {}) {
+  constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir, under = [] }: ServerOptions = {}) {
+    this.#under = under
     this.#main = source ? SOURCE : BUILT
     this.#removes = dataDir === undefined
     this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
@@ -59,7 +63,8 @@ export class Server {
   async run({ unwritable = false }: { readonly unwritable?: boolean } = {}): Promise<void> {
     const log = openSync(join(this.dataDir, 'server.log'), 'a')
     // PATH is deliberately poor: nothing may depend on the server's own.
-    const child = spawn(process.execPath, [...this.#main, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test'], {
+    const words = [...this.#under, process.execPath, ...this.#main, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test']
+    const child = spawn(words[0] ?? '', words.slice(1), {
       stdio: ['ignore', log, log],
       env: { PATH: '/usr/bin:/bin', HOME: '/nowhere' },
     })
