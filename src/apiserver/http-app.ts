@@ -113,7 +113,7 @@ export class HttpApp {
     const work = this.#run(handler, request, cancellation, warnings)
     const answer = await (route.patient ? work : this.#deadlines.limit(work, cancellation))
     if ('text' in answer) {
-      await sendText(request, reply, answer, warnings)
+      await sendText(request, reply, answer, { warnings, clock: this.#clock, cancellation })
     } else {
       const endStream = this.#inFlight.beginStream()
       end()

@@ -5,7 +5,7 @@ import type { Clock } from '../base/clock.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import { jsonOf } from '../registry/object-text.ts'
 import type { ListResult } from '../registry/registry.ts'
-import { eventLine, listJson, metadataJsonOf } from './json-text.ts'
+import { eventLine, listJson, listMetadata, metadataJsonOf } from './json-text.ts'
 import { negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
 import { type ApiRequest, JSON_TYPE, type TextAnswer } from './route.ts'
 import { type IncludeObject, type TableFormat, tableFormat, tableJson } from './table.ts'
@@ -87,20 +87,21 @@ function renderList(
   format: TableFormat,
   result: ListResult,
   { include, clock }: Omit<RenderOptions, 'head'>,
-): string {
+): string | Iterable<string> {
+  const list = { kind: `${kind}List`, apiVersion }
   switch (rendering.as) {
     case 'json':
-      return listJson(`${kind}List`, apiVersion, result, result.items.map(jsonOf))
+      return listJson(list, result, result.items, jsonOf)
     case 'yaml':
-      return stringifyYaml(JSON.parse(listJson(`${kind}List`, apiVersion, result, result.items.map(jsonOf))))
+      return stringifyYaml({ ...list, metadata: listMetadata(result), items: result.items })
     case 'metadata':
-      return listJson('PartialObjectMetadataList', 'meta.k8s.io/v1', result, result.items.map(metadataJsonOf))
+      return listJson({ kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }, result, result.items, metadataJsonOf)
     case 'table':
       return tableJson(format, result.items, result, { version: rendering.version, include, now: clock.now() })
   }
 }
 
-function finish(rendering: Rendering, code: number, text: () => string): TextAnswer {
+function finish(rendering: Rendering, code: number, text: () => TextAnswer['text']): TextAnswer {
   return { code, contentType: rendering.as === 'yaml' ? 'application/yaml' : JSON_TYPE, text: text() }
 }
 

@@ -22,7 +22,8 @@ export interface ApiRequest {
 export interface TextAnswer {
   readonly code: number
   readonly contentType: string
-  readonly text: string
+  /** A long one comes in pieces, which are made as they are sent. */
+  readonly text: string | Iterable<string>
   readonly headers?: Readonly<Record<string, string>>
 }
 

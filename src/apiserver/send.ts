@@ -3,8 +3,12 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Status } from '../api/status.ts'
+import type { Clock } from '../base/clock.ts'
+import { nextTurn } from '../base/turn.ts'
+import type { Cancellation } from './limits.ts'
 import { JSON_TYPE, type TextAnswer } from './route.ts'
 import { statusHeaders } from './status-errors.ts'
+import { drained } from './stream.ts'
 import { warningHeaders } from './warnings.ts'
 
 /** Answers from this size on are compressed for clients that can take it; below, it isn't worth the time. */
@@ -15,17 +19,27 @@ const compress = promisify(gzip)
 /** Up to this size head and body leave as one piece of text; beyond, the text is better made into bytes once. */
 const ONE_PIECE = 16 * 1024
 
+export interface SendOptions {
+  readonly warnings: readonly string[]
+  readonly clock: Clock
+  /** Made when it is needed: a text in pieces may take the client a while. */
+  readonly cancellation: Cancellation
+}
+
 /** Past the framework, which would look at everything once more. */
-export async function sendText(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  answer: TextAnswer,
-  warnings: readonly string[],
-): Promise<void> {
-  const { code, contentType, text, headers } = answer
-  const head: Record<string, string | number | readonly string[]> = { ...headers }
+export async function sendText(request: FastifyRequest, reply: FastifyReply, answer: TextAnswer, options: SendOptions): Promise<void> {
+  const { code, contentType, headers } = answer
+  const { warnings } = options
+  const head: Head = { ...headers }
   if (warnings.length > 0) head.warning = warningHeaders(warnings)
-  const compressed = text.length >= COMPRESS_FROM && code !== 304 && acceptsGzip(request.headers['accept-encoding'])
+  const packed = code !== 304 && acceptsGzip(request.headers['accept-encoding'])
+  const text = packed && typeof answer.text !== 'string' ? [...answer.text].join('') : answer.text
+  if (typeof text !== 'string') {
+    reply.hijack()
+    await sendPieces(reply, { head: { ...head, 'content-type': contentType }, pieces: text, code }, options)
+    return
+  }
+  const compressed = packed && text.length >= COMPRESS_FROM
   // The fastest level: the point is the network, and the event loop's threads are few.
   const body = compressed ? await compress(text, { level: 1 }) : text.length > ONE_PIECE ? Buffer.from(text) : text
   reply.hijack()
@@ -41,6 +55,30 @@ export async function sendText(
     head.vary = 'Accept-Encoding'
   }
   reply.raw.writeHead(code, head as OutgoingHttpHeaders).end(body)
+}
+
+type Head = Record<string, string | number | readonly string[]>
+
+interface Pieces {
+  readonly code: number
+  readonly head: Head
+  readonly pieces: Iterable<string>
+}
+
+/** One piece in a turn of the event loop, and none before the client took the one before. */
+async function sendPieces({ raw, request }: FastifyReply, { code, head, pieces }: Pieces, options: SendOptions): Promise<void> {
+  raw.writeHead(code, head as OutgoingHttpHeaders)
+  try {
+    for (const piece of request.method === 'HEAD' ? [] : pieces) {
+      if (raw.destroyed) return
+      if (!raw.write(Buffer.from(piece))) await drained(raw, options.clock, options.cancellation.signal)
+      await nextTurn()
+    }
+    raw.end()
+  } catch (err) {
+    raw.destroy()
+    throw err
+  }
 }
 
 export async function sendStatus(reply: FastifyReply, status: Status): Promise<void> {

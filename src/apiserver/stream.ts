@@ -30,8 +30,8 @@ export async function sendStream(response: ServerResponse, answer: StreamAnswer,
   }
 }
 
-/** Resolves when the client has read, is gone, or the signal fires. */
-async function drained(response: ServerResponse, clock: Clock, signal: AbortSignal): Promise<void> {
+/** Resolves when the client has read, is gone, or the signal fires; an Error when it reads nothing for long. */
+export async function drained(response: ServerResponse, clock: Clock, signal: AbortSignal): Promise<void> {
   const stop = new AbortController()
   let stalled = false
   const cancel = clock.schedule(STALLED_AFTER, () => {

@@ -44,9 +44,9 @@ export async function* watch(
     let position = asked ?? 0
     if (query.sendInitialEvents ?? (asked ?? 0) === 0) {
       const page = await store.range(prefix)
-      // All at once, as long as they are what the store holds: the codec keeps them for the next one who asks.
-      const objects = page.items.map((kv) => codec.decode(definition, kv))
-      for (const object of objects) {
+      for (const kv of page.items) {
+        // One by one, so that nobody waits for thousands; what may have changed since is the past, which the codec keeps for a while only.
+        const object = store.revision() === page.revision ? codec.decode(definition, kv) : codec.decodePast(definition, kv)
         if (!matches(object)) continue
         yield { type: 'ADDED', object }
         if (signal.aborted) return

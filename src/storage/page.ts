@@ -20,7 +20,8 @@ export function pageOf(view: SortedMap<KeyValue>, query: PageQuery): Page {
   const from = query.after !== undefined && query.after > prefix ? query.after : prefix
   const total = countOf(view, { prefix, from, past, isAsked })
   const items: KeyValue[] = []
-  for (const kv of merged(view, { prefix, from, past, isAsked })) {
+  const found = past.size === 0 ? present(view, prefix, from, isAsked) : merged(view, { prefix, from, past, isAsked })
+  for (const kv of found) {
     if (items.length >= limit) break
     items.push(kv)
   }
@@ -46,6 +47,19 @@ function countOf(view: SortedMap<KeyValue>, { prefix, from, past, isAsked }: Ask
     if (isAsked(key)) count += (then === undefined ? 0 : 1) - (view.get(key) === undefined ? 0 : 1)
   }
   return count
+}
+
+/** The view's keys as they are now. */
+function* present(
+  view: SortedMap<KeyValue>,
+  prefix: string,
+  from: string,
+  isAsked: Asked['isAsked'],
+): Generator<KeyValue, void, undefined> {
+  for (const [key, kv] of view.entriesFrom(from)) {
+    if (!key.startsWith(prefix)) return
+    if (isAsked(key)) yield kv
+  }
 }
 
 /** The view's keys and those of the past in one order, each as it was. */
