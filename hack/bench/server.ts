@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
 import { pathToFileURL } from 'node:url'
+import { nodeFlags } from '../../src/app/node-flags.ts'
 import { processesOf } from '../../test/support/pmk.ts'
 import { Http, type Sent } from './http.ts'
 import { now, until, within } from './measure.ts'
@@ -38,7 +39,21 @@ export class BenchServer {
     const begin = now()
     const child = spawn(
       nodeProcess.execPath,
-      [...profiling, '--import', PROBE, main, 'server', 'run', '--data-dir', dataDir, '--node-name', 'bench', '--log-level', 'warn'],
+      [
+        ...nodeFlags,
+        ...profiling,
+        '--import',
+        PROBE,
+        main,
+        'server',
+        'run',
+        '--data-dir',
+        dataDir,
+        '--node-name',
+        'bench',
+        '--log-level',
+        'warn',
+      ],
       { stdio: ['ignore', log, log, 'ipc'], env: { PATH: '/usr/bin:/bin' } },
     )
     closeSync(log)

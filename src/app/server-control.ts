@@ -4,6 +4,7 @@ import { type Clock, type Millis, sleep } from '../base/clock.ts'
 import { startDetached } from '../base/command.ts'
 import { createHttpClient } from '../client/http-client.ts'
 import { type DataDir, prepareDataDir } from './data-dir.ts'
+import { nodeFlags } from './node-flags.ts'
 import { runningServer, type ServerRecord, startTimeOf } from './server-file.ts'
 
 /** How often the state of a starting or ending server is looked at. */
@@ -47,6 +48,7 @@ export async function startServer(
   const logStart = sizeOf(dir.serverLog)
   const command = [
     nodeProcess.execPath,
+    ...nodeFlags,
     ...nodeProcess.execArgv,
     options.main,
     'server',

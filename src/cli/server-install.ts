@@ -1,6 +1,7 @@
 import { homedir } from 'node:os'
 import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
+import { nodeFlags } from '../app/node-flags.ts'
 import { detectInit, type InitSystem, installService, type Service, serviceFor, uninstallService } from '../app/service.ts'
 import { CliError } from './cli-error.ts'
 import { dataDirOf } from './connect.ts'
@@ -45,7 +46,7 @@ function serviceOf(ctx: Context, init: string | undefined): Service {
   if (init !== undefined && init !== 'systemd' && init !== 'sysv') throw new CliError('--init must be systemd or sysv', { usage: true })
   const chosen: InitSystem = init ?? detectInit()
   return serviceFor(chosen, {
-    command: [nodeProcess.execPath, resolve(ctx.io.cwd, nodeProcess.argv[1] ?? 'pmk')],
+    command: [nodeProcess.execPath, ...nodeFlags, resolve(ctx.io.cwd, nodeProcess.argv[1] ?? 'pmk')],
     dataDir: dataDirOf(ctx.location, ctx.io),
     user: ctx.io.userId !== 0,
     configHome: ctx.io.env.XDG_CONFIG_HOME || join(homedir(), '.config'),
