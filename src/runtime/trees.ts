@@ -35,7 +35,7 @@ export async function openTrees(options: OpenTreesOptions): Promise<ProcessTrees
     const [instance, rest] = marker.split('.exec-')
     return rest !== undefined && known.has(instance as InstanceId)
   })
-  const found = cgroups ? ((await findBase(options)) ?? ((await mountOwn(options)) ? await findBase(options) : undefined)) : undefined
+  const found = cgroups ? ((await findBase(options)) ?? (await findInOwnMount(options))) : undefined
   if (found === undefined) return scanned
   const { base, top, noControllers, self, own } = found
   const controllers = new Controllers({ base, top, own, forbidden: noControllers, elsewhere: controllersOfV1(self) })
@@ -107,9 +107,15 @@ async function isUsable(base: Cgroup, launcher: Launcher): Promise<boolean> {
   }
 }
 
+async function findInOwnMount(options: OpenTreesOptions): Promise<Found | undefined> {
+  return (await mountOwn(options)) ? findBase(options) : undefined
+}
+
 /** Root on a host with cgroup v1 only mounts a hierarchy of its own. It stays, and the next server finds it among the mounts. */
 async function mountOwn({ host, spawn }: OpenTreesOptions): Promise<boolean> {
   const mount = host.tools.get('mount')
+  // Where it is mounted, and can't be used, somebody wants it so.
+  if (/ - cgroup2 /.test(readFileSync('/proc/self/mountinfo', 'utf8'))) return false
   if (host.uid !== 0 || mount === undefined || !/\bcgroup2$/m.test(readFileSync('/proc/filesystems', 'latin1'))) return false
   try {
     mkdirSync(OWN_MOUNT, { recursive: true, mode: 0o755 })
