@@ -29,6 +29,8 @@ RestartSec=1
 KillMode=process
 OOMPolicy=continue
 Delegate=yes
+# From systemd 254 on; older ones warn of it once.
+DelegateSubgroup=server
 TasksMax=infinity
 TimeoutStopSec=150
 

@@ -103,7 +103,14 @@ test('server install --print shows what would be installed', { timeout: 60_000 }
     run([process.execPath, inRepository('dist/main.js'), 'server', 'install', '--print', '--init', init, '--data-dir', "/srv/it's here"])
   const unit = await install('systemd')
   assert.equal(unit.code, 0, unit.stderr)
-  for (const line of ['KillMode=process', 'OOMPolicy=continue', 'Delegate=yes', 'TasksMax=infinity', 'Restart=always']) {
+  for (const line of [
+    'KillMode=process',
+    'OOMPolicy=continue',
+    'Delegate=yes',
+    'DelegateSubgroup=server',
+    'TasksMax=infinity',
+    'Restart=always',
+  ]) {
     assert.ok(unit.stdout.split('\n').includes(line), `${line} in ${unit.stdout}`)
   }
   if (process.getuid?.() !== 0) return

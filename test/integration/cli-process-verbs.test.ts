@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, test } from 'node:test'
 import type { Instance } from '../../src/generated/types.ts'
+import { hasCgroups, hasControllers } from '../support/cgroups.ts'
 import { type CliAnswer, type CliOptions, runPmk } from '../support/cli.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive, Server } from '../support/pmk.ts'
@@ -138,6 +139,60 @@ test('signal, reload and action do it once, with the exit code and output of the
   assert.match(unknown.stderr, /it has check, poke/)
   assert.match((await pmk(['signal', 'handy', 'TREM'])).stderr, /there is no signal "TREM"; did you mean TERM\?/)
   assert.match((await pmk(['signal', 'HUP'])).stderr, /you must say which, and the signal/)
+})
+
+test('a paused program is not killed for it, survives a restart of the server, goes on, and ends when it is stopped', {
+  skip: hasCgroups ? false : 'NOT TESTED HERE: no cgroup2 on this host',
+}, async () => {
+  // It passes while the program runs, and can't while it is frozen.
+  const probe = { exec: { command: ['sh', '-c', 'test "$(cat tick)" != "$(sleep 0.2; cat tick)"'] }, periodSeconds: 1, failureThreshold: 1 }
+  const script = 'while :; do date +%N >tick; sleep 0.02; done'
+  await apply('frozen', { script, workingDir: server.dataDir, livenessProbe: { ...probe, initialDelaySeconds: 1 } }, { team: 'frozen' })
+  const pid = await pidOf('frozen-0')
+  const isReason = (reason: string): Promise<void> =>
+    eventually(async () => assert.equal((await instance('frozen-0')).status?.reason, reason))
+  assert.equal(await ok('pause', 'frozen'), 'process.pmk.dev/frozen paused\n')
+  assert.equal(await ok('pause', '-l', 'team=frozen'), 'process.pmk.dev/frozen paused\n')
+  await isReason('Paused')
+  assert.match(await ok('get', 'process', 'frozen'), /0\/1 +Paused/)
+  assert.match(await ok('why', 'frozen'), /[Pp]aused: its processes are frozen/)
+  await server.kill()
+  await server.run()
+  await isReason('Paused')
+  assert.equal(await ok('unpause', 'frozen-0'), 'instance.pmk.dev/frozen-0 unpaused\n')
+  await isReason('Running')
+  assert.equal(await pidOf('frozen-0'), pid)
+  await ok('unpause', 'frozen')
+  await ok('pause', 'frozen-0')
+  await ok('restart', 'frozen-0')
+  assert.notEqual(await pidOf('frozen-0'), pid)
+  await ok('pause', 'frozen-0')
+  await ok('stop', 'frozen')
+  assert.equal((await instance('frozen-0')).status?.lastTermination?.reason, 'Stopped')
+  const stopped = await pmk(['pause', 'frozen'])
+  assert.equal(stopped.code, 1)
+  assert.match(stopped.stderr, /does not run/)
+  await ok('unpause', 'frozen')
+})
+
+test('a limit is changed on the running program, and what the host can not enforce is said', async () => {
+  await apply('bounded', sleeper)
+  const pid = await pidOf('bounded-0')
+  const limits = { limits: { cpu: 1.5, memory: '256Mi', pids: 20 } }
+  const manifest = { apiVersion: 'pmk.dev/v1', kind: 'Process', metadata: { name: 'bounded' }, spec: { ...sleeper, resources: limits } }
+  const { stdout } = await pmk(['diff', '-f', '-'], { input: JSON.stringify(manifest) })
+  assert.match(stdout, /memory: 256Mi/)
+  assert.doesNotMatch(stdout, /will restart/)
+  await apply('bounded', { ...sleeper, resources: limits })
+  await eventually(async () => {
+    const { status, metadata } = await instance('bounded-0')
+    assert.equal(status?.observedGeneration, metadata.generation)
+    assert.deepEqual(
+      status?.hostGaps?.map((gap) => gap.split(':')[0]),
+      hasControllers ? undefined : ['limits.cpu', 'limits.memory', 'limits.pids'],
+    )
+  })
+  assert.equal(await pidOf('bounded-0'), pid)
 })
 
 test('logs show what was asked for, and each line of several Instances has its prefix', async () => {
