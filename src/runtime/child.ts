@@ -7,8 +7,8 @@ export interface ChildOptions {
   readonly cwd: string
   /** A session of its own. */
   readonly detached: boolean
-  /** `pipe` for each descriptor that is to be written or read here. */
-  readonly stdio: readonly ('ignore' | 'pipe')[]
+  /** `pipe` for each descriptor that is to be written or read here; a number for one of ours that is handed on. */
+  readonly stdio: readonly ('ignore' | 'pipe' | number)[]
 }
 
 export interface ChildEnd {

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.ts'
 import type { Child, SpawnChild } from './child.ts'
 import type { HostTools } from './host.ts'
 import { launchText } from './launch-chain.ts'
+import type { View } from './mounts.ts'
 import { readStat } from './proc-stat.ts'
 import { type ProcessTrees, pause, sendSignal, type TreeRoot } from './process-tree.ts'
 import type { ExecConfig, ExecResult } from './runtime.ts'
@@ -18,7 +19,7 @@ export interface ExecContext {
   readonly clock: Clock
   /** Absolute path of the program. */
   readonly program: string
-  readonly mounts: readonly string[] | undefined
+  readonly view: View | undefined
 }
 
 /**
@@ -26,7 +27,7 @@ export interface ExecContext {
  * behind is killed when it ends by itself. Rejects with the signal's reason when that ended it.
  */
 export async function runExec(config: ExecConfig, context: ExecContext, signal: AbortSignal): Promise<ExecResult> {
-  const { spawn, host, trees, clock, program, mounts } = context
+  const { spawn, host, trees, clock, program, view } = context
   signal.throwIfAborted()
   const token = randomUUID().slice(0, 8)
   const root: TreeRoot = {
@@ -40,14 +41,14 @@ export async function runExec(config: ExecConfig, context: ExecContext, signal: 
   try {
     const own: ExecConfig = { ...config, env: { ...config.env, PMK_RUN: root.marker } }
     const prologue = ['exec 2>&1', ...(join === undefined ? [] : [join])].join('\n')
-    const text = launchText(own, { host, program, secondInput: '<&3 3<&-', setsid: false, prologue, mounts })
+    const text = launchText(own, { host, program, secondInput: '<&3 3<&-', setsid: false, prologue, mounts: view?.words })
     const child = await spawn({
       command: host.shell,
       args: [],
       env: {},
       cwd: '/',
       detached: true,
-      stdio: ['pipe', 'pipe', 'ignore', ...(text.second === undefined ? [] : (['pipe'] as const))],
+      stdio: ['pipe', 'pipe', 'ignore', ...(text.second === undefined ? [] : (['pipe', view?.namespace ?? 'ignore'] as const))],
     })
     feed(child, 0, text.main)
     if (text.second !== undefined) feed(child, 3, text.second)

@@ -39,6 +39,7 @@ const TOOLS = [
   'ionice',
   'taskset',
   'unshare',
+  'nsenter',
   'mount',
   'mkfifo',
   'fallocate',

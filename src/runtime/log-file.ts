@@ -86,7 +86,6 @@ export class LogFile {
   readonly #truncated: () => void
   #place: Place = { base: 0, head: 0 }
   #size = 0
-  #looked = 0
   #lock: Promise<unknown> = Promise.resolve()
   #generation = 0
   /** A cut is under way: size and place don't agree for a moment. */
@@ -133,18 +132,6 @@ export class LogFile {
     const end = this.#place.base + size
     if (stat !== undefined && size > 0) this.index.add({ offset: end, epoch: stat.mtimeMs }, { force: options.final ?? false })
     return { live: end - this.#place.head, end, grown }
-  }
-
-  /** As `sample`, for whoever decides by it when to look again. */
-  look(): Sample {
-    const sample = this.sample()
-    this.#looked = this.#size
-    return sample
-  }
-
-  /** True when the file isn't as large as it was at the last `look`, whoever has sampled it since. */
-  hasChanged(): boolean {
-    return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) !== this.#looked
   }
 
   /** The logical end at this moment. */
@@ -385,9 +372,6 @@ export class LogFile {
   }
 }
 
-/** Between looks at a log into which nobody writes. */
-export const QUIET_LOOK: Millis = 10_000
-
 /** When the next look is due, from how fast the log grows: often enough to stay near its size. */
 export function nextLook(options: {
   readonly grown: number
@@ -396,6 +380,6 @@ export function nextLook(options: {
   readonly previous: Millis
 }): Millis {
   const { grown, during, maxSize, previous } = options
-  if (grown <= 0) return Math.min(QUIET_LOOK, Math.max(1_000, previous * 5))
+  if (grown <= 0) return Math.min(10_000, Math.max(1_000, previous * 2))
   return Math.min(1_000, Math.max(50, (maxSize / 8 / grown) * Math.max(1, during)))
 }

@@ -131,6 +131,14 @@ unset PWD OLDPWD
 exec "$@"
 `
 
+/** Run by sh as `working directory, what to become` in a mount namespace that it was put into by the descriptor 4. */
+export const ENTER_SCRIPT: string = `exec 4<&-
+cd -P -- "$1" || exit 127
+unset PWD OLDPWD
+shift
+exec "$@"
+`
+
 /** A mount keeps what else is said of it: a remount would take away all that isn't named. */
 const KEPT: ReadonlySet<string> = new Set(['nosuid', 'nodev', 'noexec', 'noatime', 'nodiratime', 'relatime', 'nosymfollow'])
 

@@ -1,10 +1,11 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync, readlinkSync } from 'node:fs'
 import { chmod, mkdir, readFile, realpath, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runTool, type SpawnChild } from './child.ts'
 import { asksForMounts, type HostTools } from './host.ts'
-import { type Covers, MOUNT_SCRIPT, type MountPlan, mountWords, planMounts } from './mount-plan.ts'
+import { type Covers, ENTER_SCRIPT, MOUNT_SCRIPT, type MountPlan, mountWords, planMounts } from './mount-plan.ts'
 import { parseMounts, visibleMounts } from './mount-table.ts'
+import { commandLineOf, isAlive, type ProcessIdentity } from './proc-stat.ts'
 import { type InstanceId, type LaunchConfig, StartError } from './runtime.ts'
 import { hasCode, type StateDir } from './state-dir.ts'
 
@@ -18,6 +19,15 @@ export interface MountsOptions {
   readonly host: HostTools
   readonly spawn: SpawnChild
 }
+
+/** Where a command runs: words in front of it, and a descriptor that they expect as number 4. The caller closes it. */
+export interface View {
+  readonly words: readonly string[]
+  readonly namespace?: number
+}
+
+/** Stands in the argument list of whoever is still mounting. */
+const MOUNTING = 'pmk-mounts'
 
 /** What programs are to see of the file system other than the server does: as words of the chain that launches them. */
 export class Mounts {
@@ -63,6 +73,32 @@ export class Mounts {
       privatePaths: privateTmp ? await this.#privateTmp(instance) : new Map<string, string>(),
     }
     return this.#words(planMounts(request, visibleMounts(parseMounts(table)), this.#covers), config.workingDir ?? '/')
+  }
+
+  /**
+   * Where this process is, mounts it made itself included; undefined when it has gone, or has not mounted all yet. A number that
+   * comes back as another process is no danger: the start time is looked at when the namespace is held.
+   */
+  enter(main: ProcessIdentity, workingDir: string | undefined): View | undefined {
+    const { host } = this.#options
+    const nsenter = host.tools.get('nsenter')
+    if (nsenter === undefined) return undefined
+    let namespace: number
+    try {
+      if (readlinkSync(`/proc/${main.pid}/ns/mnt`) === readlinkSync('/proc/self/ns/mnt')) return undefined
+      namespace = openSync(`/proc/${main.pid}/ns/mnt`, 'r')
+    } catch (err) {
+      // Gone, or not ours to look at: a view of the same kind can always be made.
+      if (hasCode(err, 'ENOENT') || hasCode(err, 'ESRCH') || hasCode(err, 'EACCES') || hasCode(err, 'EPERM')) return undefined
+      throw err
+    }
+    const isReady = commandLineOf(main.pid)?.includes(`\0${MOUNTING}\0`) === false
+    if (!isReady || !isAlive(main)) {
+      closeSync(namespace)
+      return undefined
+    }
+    const words = [nsenter, '--mount=/proc/self/fd/4', '--', host.shell, '-c', ENTER_SCRIPT, 'pmk-enter', workingDir ?? '/']
+    return { words, namespace }
   }
 
   get #covers(): Covers {

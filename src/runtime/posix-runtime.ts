@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { closeSync, existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
@@ -6,14 +6,14 @@ import { adoptAll } from './adoption.ts'
 import { runTool } from './child.ts'
 import { runExec } from './exec.ts'
 import { Hints } from './hints.ts'
-import { checkPermitted, findTools, type HostTools, hostGapsOf } from './host.ts'
+import { asksForMounts, checkPermitted, findTools, type HostTools, hostGapsOf } from './host.ts'
 import { resolveIdentity } from './identity.ts'
 import { Instance } from './instance.ts'
 import { LaunchFiles } from './launch-files.ts'
 import { LaunchReserve } from './launch-reserve.ts'
 import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
-import { Mounts } from './mounts.ts'
+import { Mounts, type View } from './mounts.ts'
 import { writeNote } from './note-file.ts'
 import { bootId, readStat } from './proc-stat.ts'
 import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
@@ -334,12 +334,15 @@ class PosixRuntime implements ProcessRuntime {
   }
 
   async exec(config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
-    const { host, trees, mounts } = this.#parts
+    const { host, trees } = this.#parts
     checkPermitted(config, host)
     const program = await checkFiles(config)
-    // Built anew and not entered: a hook needs the same view when no program runs, and a program just begun has no mounts yet.
-    const view = await mounts.words(config, config.instance)
-    return runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program, mounts: view }, signal)
+    const view = asksForMounts(config) ? await this.#viewOf(config) : undefined
+    try {
+      return await runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program, view }, signal)
+    } finally {
+      if (view?.namespace !== undefined) closeSync(view.namespace)
+    }
   }
 
   readFileAs(path: string, identity: Identity | undefined): Promise<string> {
@@ -376,6 +379,17 @@ class PosixRuntime implements ProcessRuntime {
   get #parts(): Parts {
     if (this.#open === undefined) throw new Error('The runtime is not open')
     return this.#open
+  }
+
+  /** What the program of that Instance sees; without a program that runs, what the next one will see. */
+  async #viewOf(config: ExecConfig): Promise<View | undefined> {
+    const { mounts } = this.#parts
+    const entry = this.#instances.get(config.instance)
+    const main = entry?.run?.state === 'running' ? entry.main : undefined
+    const entered = main === undefined ? undefined : mounts.enter(main, config.workingDir)
+    if (entered !== undefined) return entered
+    const words = await mounts.words(config, config.instance)
+    return words === undefined ? undefined : { words }
   }
 
   async #watchReaping(host: HostTools): Promise<void> {

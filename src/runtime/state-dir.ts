@@ -9,7 +9,6 @@ import {
   readFileSync,
   readSync,
   renameSync,
-  statSync,
   writeSync,
 } from 'node:fs'
 import { rename, rm, symlink } from 'node:fs/promises'
@@ -179,11 +178,6 @@ export class StateDir {
     } finally {
       closeSync(fd)
     }
-  }
-
-  /** When a shim wrote last how an attempt ended, in milliseconds; undefined when there is no record. */
-  recordedAt(instance: InstanceId): number | undefined {
-    return statSync(this.file(instance, 'exit'), { throwIfNoEntry: false })?.mtimeMs
   }
 
   /**

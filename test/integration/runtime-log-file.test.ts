@@ -85,18 +85,6 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       return Buffer.concat(pieces).toString()
     }
     const it = (title: string, fn: () => Promise<void>): void => {
-      test('what was written since the last look is there to be looked at, although readers have sampled it', async () => {
-        if (place === undefined) return
-        const file = await newLog()
-        assert.equal(file.look().live, 0)
-        assert.equal(file.hasChanged(), false)
-        appendFileSync(file.path, lines(0, 10))
-        assert.equal(file.sample().live, 1_000)
-        assert.equal(file.hasChanged(), true)
-        file.look()
-        assert.equal(file.hasChanged(), false)
-      })
-
       test(title, async (context) => {
         if (place === undefined) context.skip(`no file system of this host can ${mode}`)
         else await fn()

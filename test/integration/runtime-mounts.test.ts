@@ -21,6 +21,7 @@ import { findTools } from '../../src/runtime/host.ts'
 import { MOUNT_SCRIPT, mountWords, planMounts } from '../../src/runtime/mount-plan.ts'
 import { parseMounts, visibleMounts } from '../../src/runtime/mount-table.ts'
 import { type ExecConfig, type InstanceId, type LaunchConfig, type RunConfig, StartError } from '../../src/runtime/runtime.ts'
+import { eventually } from '../support/eventually.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
 
 const machine = new TestMachine()
@@ -182,6 +183,37 @@ describe('what a program sees of the file system', { concurrency: false }, () =>
     const died = await machine.start(['sh', '-c', 'kill -KILL $$'], view)
     const { exit } = await machine.exited(died.instance)
     assert.equal(exit.by === 'signal' ? exit.signal : exit.by, 'KILL')
+  })
+
+  rooted('commands beside a running program see its very mounts, with their own user and directory', async () => {
+    const identity = await machine.runtime.resolveIdentity({ user: 'nobody' })
+    const view = { readOnlyPaths: ['/usr'], privateTmp: true, env: { PATH: '/usr/bin:/bin', SECRET: "it's" } }
+    const run = await machine.startRunning(['sh', '-c', 'mount -t tmpfs -o mode=755 mine /mnt && touch /mnt/made && exec sleep 1000'], view)
+    await eventually(async () => assert.match(readFileSync(`/proc/${run.pid}/cmdline`, 'latin1'), /^sleep/))
+    const exec = async (script: string, more: Partial<ExecConfig> = {}): Promise<string> => {
+      const config = { ...machine.config(['sh', '-c', script], { ...view, ...more, instance: run.instance }), timeout: 10_000 }
+      return (await machine.runtime.exec(config, AbortSignal.timeout(20_000))).output
+    }
+    const script =
+      'ls /mnt; pwd; id -u; echo "$SECRET"; readlink /proc/self/fd/* | grep -v /dev/null; touch /usr/x 2>/dev/null || echo closed'
+    const seen = await exec(script, { identity, workingDir: '/mnt' })
+    // Nothing is open but standard input, the pipe to grep, and what the server reads the output from.
+    assert.match(seen, /^made\n\/mnt\n65534\nit's\npipe:\[\d+\]\nsocket:\[\d+\]\nclosed\n$/)
+    const before = readdirSync('/proc/self/fd').length
+    await exec('true')
+    assert.equal(readdirSync('/proc/self/fd').length, before)
+    await machine.runtime.killTree(run.id)
+    assert.equal(await exec('test -e /mnt/made || echo gone; touch /usr/x 2>/dev/null || echo closed'), 'gone\nclosed\n')
+  })
+
+  rooted('a command that comes while the program is still being mounted for has all mounts', async () => {
+    for (let round = 0; round < 5; round++) {
+      const run = await machine.startRunning(['sleep', '1000'], { readOnlyPaths: ['/'], hiddenPaths: [secret] })
+      const more = { readOnlyPaths: ['/'], hiddenPaths: [secret], instance: run.instance }
+      const config = { ...machine.config(['sh', '-c', `ls -A ${secret}; ${write(closed)}`], more), timeout: 10_000 }
+      assert.equal((await machine.runtime.exec(config, AbortSignal.timeout(20_000))).output, 'closed\n')
+      await machine.runtime.killTree(run.id)
+    }
   })
 
   rooted('a link that is put into a path meanwhile leads to no start', async () => {
