@@ -18,7 +18,7 @@ export interface StructureOptions {
  * quantity that was written as a number becomes a text. Says nothing about whether values are valid. Never alters
  * `value`; gives back the very same one when there is nothing to change.
  */
-export function structure(schema: JsonSchema, value: unknown, options: StructureOptions, path: Path = []): unknown {
+export function structure(schema: JsonSchema, value: unknown, options: StructureOptions, path: (string | number)[] = []): unknown {
   const shape = schema.oneOf === undefined ? schema : branchFor(schema, value)
   if (Array.isArray(value)) return structureList(shape, value, options, path)
   if (isJsonObject(value)) return structureObject(shape, value, options, path)
@@ -43,49 +43,62 @@ export function schemaOfField(schema: JsonSchema, name: string): JsonSchema | un
   return typeof schema.additionalProperties === 'object' ? schema.additionalProperties : undefined
 }
 
-function structureList(schema: JsonSchema, list: readonly unknown[], options: StructureOptions, path: Path): unknown {
+function structureList(schema: JsonSchema, list: readonly unknown[], options: StructureOptions, path: (string | number)[]): unknown {
   const items = schema.items
   if (items === undefined) return list
-  let changed = false
-  const result = list.map((item, index) => {
-    const next = structure(items, item, options, [...path, index])
-    changed ||= next !== item
-    return next
-  })
-  return changed ? result : list
+  let result: unknown[] | undefined
+  for (let index = 0; index < list.length; index++) {
+    const item = list[index]
+    path.push(index)
+    const next = structure(items, item, options, path)
+    path.pop()
+    if (result === undefined && next !== item) result = list.slice(0, index)
+    result?.push(next)
+  }
+  return result ?? list
 }
 
-function structureObject(schema: JsonSchema, object: Readonly<Record<string, unknown>>, options: StructureOptions, path: Path): unknown {
+/** `path` is the way to the object; it is the same array all the way down. */
+function structureObject(
+  schema: JsonSchema,
+  object: Readonly<Record<string, unknown>>,
+  options: StructureOptions,
+  path: (string | number)[],
+): unknown {
   if (schema.properties === undefined && typeof schema.additionalProperties !== 'object') return object
   const keepUnknown = schema['x-kubernetes-preserve-unknown-fields'] === true
-  let changed = false
-  const entries: [string, unknown][] = []
-  for (const name of Object.keys(object)) {
+  const names = Object.keys(object)
+  // Most objects are as they should be: entries are gathered from the first one on that isn't.
+  let entries: [string, unknown][] | undefined
+  for (let index = 0; index < names.length; index++) {
+    const name = names[index] as string // below the length
     const value = object[name]
     const field = schemaOfField(schema, name)
+    let next = value
+    let keep = true
     if (value === undefined || (value === null && options.nulls === 'drop' && (field !== undefined || !keepUnknown))) {
-      changed = true
-      if (field === undefined && value === null) options.onUnknown?.(path, name, schema)
+      keep = false
+      if (field === undefined && value === null) options.onUnknown?.([...path], name, schema)
     } else if (field !== undefined) {
-      const next = structure(field, value, options, [...path, name])
-      changed ||= next !== value
-      entries.push([name, next])
-    } else if (keepUnknown) {
-      entries.push([name, value])
-    } else {
-      changed = true
-      options.onUnknown?.(path, name, schema)
+      path.push(name)
+      next = structure(field, value, options, path)
+      path.pop()
+    } else if (!keepUnknown) {
+      keep = false
+      options.onUnknown?.([...path], name, schema)
     }
+    if (entries === undefined && (!keep || next !== value)) entries = names.slice(0, index).map((known) => [known, object[known]])
+    if (keep) entries?.push([name, next])
   }
   if (options.defaults) {
-    const present = changed ? new Set(entries.map(([name]) => name)) : undefined
+    const present = entries === undefined ? undefined : new Set(entries.map(([name]) => name))
     for (const [name, value] of defaultsOf(schema)) {
       if (present === undefined ? Object.hasOwn(object, name) : present.has(name)) continue
+      entries ??= Object.entries(object)
       entries.push([name, value])
-      changed = true
     }
   }
-  return changed ? Object.fromEntries(entries) : object
+  return entries === undefined ? object : Object.fromEntries(entries)
 }
 
 const completed = new WeakMap<JsonSchema, readonly (readonly [string, unknown])[]>()

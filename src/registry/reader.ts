@@ -3,6 +3,7 @@ import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
+import { nextTurn } from '../base/turn.ts'
 import type { Ref } from '../client/client.ts'
 import type { KeyValue, Page, Revision, Store } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
@@ -87,7 +88,7 @@ export class Reader {
 
   async #page(definition: ResourceDefinition, prefix: string, position: Partial<Position>, limit: number | undefined): Promise<ListResult> {
     const page = await this.#range(prefix, position, limit)
-    const items = this.#decodePage(definition, page, position.revision)
+    const items = await this.#decodePage(definition, page, position.revision)
     if (page.next === undefined) return { items, resourceVersion: String(page.revision) }
     return {
       items,
@@ -109,7 +110,7 @@ export class Reader {
     let from = position
     for (;;) {
       const page = await this.#range(prefix, from, limit === undefined ? undefined : Math.max(limit, CHUNK))
-      const objects = this.#decodePage(definition, page, from.revision)
+      const objects = await this.#decodePage(definition, page, from.revision)
       for (const [index, object] of objects.entries()) {
         if (!matches(object)) continue
         items.push(object)
@@ -132,12 +133,20 @@ export class Reader {
     })
   }
 
-  #decodePage(definition: ResourceDefinition, page: Page, revision: Revision | undefined): readonly ApiObject[] {
-    return revision === undefined
-      ? page.items.map((kv) => this.#codec.decode(definition, kv))
-      : page.items.map((kv) => this.#codec.decodePast(definition, kv))
+  /** In turns, since after a restart each object must be read: others needn't wait for thousands of them. */
+  async #decodePage(definition: ResourceDefinition, page: Page, revision: Revision | undefined): Promise<readonly ApiObject[]> {
+    const objects: ApiObject[] = []
+    for (const kv of page.items) {
+      if (objects.length % DECODED_A_TURN === DECODED_A_TURN - 1) await nextTurn()
+      // What may have changed since the page was read is the past, which the codec keeps for a while only.
+      const isPresent = revision === undefined && this.#store.revision() === page.revision
+      objects.push(isPresent ? this.#codec.decode(definition, kv) : this.#codec.decodePast(definition, kv))
+    }
+    return objects
   }
 }
+
+const DECODED_A_TURN = 256
 
 /** How many keys are read at once when a selector leaves an unknown share of them. */
 const CHUNK = 500
