@@ -244,6 +244,7 @@ export class Acting {
     // A restart starts what is stopped.
     const fields = { desiredState: verb === 'stop' ? 'Stopped' : 'Running' }
     this.wanted.sending({ fields })
+    this.wanted.forget('restartedAt')
     const { code } = await run([nodeProcess.execPath, this.#options.main, verb, this.name, '--wait=false'], {
       PMK_HOME: this.#options.dataDir,
     })

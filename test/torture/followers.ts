@@ -11,7 +11,7 @@ export class Follower {
   readonly #reader: LineReader
   readonly #ended: Promise<void>
   readonly #stop = new AbortController()
-  /** It was told that the place was lost. */
+  /** How often it was told that lines were rotated away before they could be read. */
   notes = 0
   over = false
   #taken = 0
@@ -40,7 +40,8 @@ export class Follower {
     const who = `a follower of ${this.instance.metadata.name}`
     try {
       const note = (): void => {
-        this.notes += 1
+        // It begins with the run, whose first lines may be gone by the time it comes.
+        if (this.#reader.lines > 0) this.notes += 1
         this.#reader.lost()
       }
       for await (const bytes of followLog(source, note)) for (const wrong of this.#reader.feed(bytes)) failed(`${who}: ${wrong}`)

@@ -105,7 +105,7 @@ export class History {
         if (hasReason(err, 'Expired')) this.#failed(`the watch of ${kind} can't be resumed from ${from}: ${err.message}`)
       }
       this.resumed += 1
-      await pause(20)
+      await pause(50)
     }
   }
 

@@ -46,12 +46,12 @@ export interface Plan {
 /** The same for the same seed, round and surroundings. */
 export function planOf(seed: number, round: number, around: Surroundings, options: { readonly canFill: boolean }): Plan {
   const random = new Random(seed, round)
-  const length = random.int(4_000, 8_000)
+  const length = random.int(6_000, 12_000)
   return {
     round,
     length,
     kills: Array.from({ length: 40 }, () =>
-      random.chance(0.4) ? { after: 'start', ms: random.int(20, 1_200) } : { after: 'ready', ms: random.int(0, 800) },
+      random.chance(0.5) ? { after: 'start', ms: random.int(20, 1_200) } : { after: 'ready', ms: random.int(0, 800) },
     ),
     deeds: deeds(random, round, length, around),
     blows: blows(random, round, length, options.canFill),
@@ -67,7 +67,7 @@ function deeds(random: Random, round: number, length: number, around: Surroundin
     return steps
   }
   const toys = SLOTS.filter(({ role }) => role === 'toy')
-  const count = random.int(12, 30)
+  const count = random.int(15, 40)
   for (let n = 0; n < count; n++) {
     const slot = random.pick(toys)
     const deed = toyDeed(random, slot, `${slot.name}.${round}.${n}`, around)

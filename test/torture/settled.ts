@@ -41,7 +41,9 @@ function ofProcess(process: Process, snapshot: Snapshot, ledger: Ledger): readon
     if (reason !== undefined) reasons.push(`${instance.metadata.name} ${reason}`)
     if (instance.status?.ready === true) ready += 1
   }
-  if ((status?.readyReplicas ?? 0) !== ready) reasons.push(`readyReplicas is ${status?.readyReplicas}, and ${ready} are ready`)
+  // One that is held back from a restart that was asked for counts as not ready.
+  if (!isSuspended && (status?.readyReplicas ?? 0) !== ready)
+    reasons.push(`readyReplicas is ${status?.readyReplicas}, and ${ready} are ready`)
   return reasons
 }
 

@@ -36,6 +36,11 @@ export class Wanted {
     this.#leaving = true
   }
 
+  /** Something else writes this field, too. */
+  forget(name: string): void {
+    this.#fields.delete(name)
+  }
+
   /** It was looked up. */
   found(present: boolean): void {
     this.#leaving = false

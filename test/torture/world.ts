@@ -425,7 +425,7 @@ export class World {
           `a follower of ${instance.metadata.name} is at line ${line} of attempt ${attempt}, of ${written} of attempt ${newest?.attempt}`,
         )
       }
-      if (follower.notes > 0) found.push(`a follower of ${instance.metadata.name} was told ${follower.notes} times that its place is lost`)
+      if (follower.notes > 0) found.push(`a follower of ${instance.metadata.name} was told ${follower.notes} times that lines are gone`)
       this.figures.followedBytes += follower.take()
     }
     this.#followers = this.#followers.filter(({ over }) => !over)
