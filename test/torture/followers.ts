@@ -11,8 +11,7 @@ export class Follower {
   readonly #reader: LineReader
   readonly #ended: Promise<void>
   readonly #stop = new AbortController()
-  /** How often it was told that lines were rotated away before they could be read. */
-  notes = 0
+  #notes = 0
   over = false
   #taken = 0
 
@@ -20,6 +19,13 @@ export class Follower {
     this.instance = instance
     this.#reader = new LineReader(ledger, instance.metadata.uid)
     this.#ended = this.#follow(client, failed)
+  }
+
+  /** How often it was told that lines were rotated away before they could be read, since it was asked last. */
+  takeNotes(): number {
+    const notes = this.#notes
+    this.#notes = 0
+    return notes
   }
 
   /** Bytes since it was asked last. */
@@ -41,7 +47,7 @@ export class Follower {
     try {
       const note = (): void => {
         // It begins with the run, whose first lines may be gone by the time it comes.
-        if (this.#reader.lines > 0) this.notes += 1
+        if (this.#reader.lines > 0) this.#notes += 1
         this.#reader.lost()
       }
       for await (const bytes of followLog(source, note)) for (const wrong of this.#reader.feed(bytes)) failed(`${who}: ${wrong}`)

@@ -316,6 +316,11 @@ export class World {
     return new Set([...this.#actings.values()].filter(({ orphaned }) => orphaned).map(({ name }) => name))
   }
 
+  /** In this round. */
+  get #hasFilled(): boolean {
+    return this.#plan?.blows.some(({ deed }) => deed.type === 'fill') === true
+  }
+
   async #check(visitors: readonly Visitor[], visits: AbortController): Promise<void> {
     const { dataDir } = this.place
     this.#ledger.read()
@@ -327,7 +332,7 @@ export class World {
     visits.abort()
     const missing = history.missing(upTo)
     if (missing !== undefined) {
-      if (this.#plan?.blows.some(({ deed }) => deed.type === 'fill')) this.figures.revisionsLost += history.forgive(upTo)
+      if (this.#hasFilled) this.figures.revisionsLost += history.forgive(upTo)
       else found.push(`no watch told of revision ${missing}, and the store is at ${upTo}`)
     }
     for (const visitor of visitors) {
@@ -425,7 +430,9 @@ export class World {
           `a follower of ${instance.metadata.name} is at line ${line} of attempt ${attempt}, of ${written} of attempt ${newest?.attempt}`,
         )
       }
-      if (follower.notes > 0) found.push(`a follower of ${instance.metadata.name} was told ${follower.notes} times that lines are gone`)
+      // On a disk that is nearly full the archives go first.
+      const notes = follower.takeNotes()
+      if (notes > 0 && !this.#hasFilled) found.push(`a follower of ${instance.metadata.name} was told ${notes} times that lines are gone`)
       this.figures.followedBytes += follower.take()
     }
     this.#followers = this.#followers.filter(({ over }) => !over)
