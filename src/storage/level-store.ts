@@ -6,9 +6,11 @@ import type { Clock } from '../base/clock.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { Disk, Entry, Operation } from './disk.ts'
 import { DurableStore, WINDOW_CHANGES } from './durable-store.ts'
+import { DamagedFile } from './level-format.ts'
 import type { KeyRange } from './level-keys.ts'
 import { type Loaded, loadStore } from './level-load.ts'
 import { inShadow, isFull } from './level-shadow.ts'
+import { isInUse, verifyDatabase } from './level-verify.ts'
 import { rootCause, StoreError } from './store-error.ts'
 
 /** Makes a batch durable. */
@@ -31,7 +33,7 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Durabl
   const { path, clock, log = silentLogger, batch = (write, operations) => write(operations) } = options
   const disk = await openDisk(path, batch)
   try {
-    const { loaded, unwritable } = await load(disk)
+    const { loaded, unwritable } = await load(disk, log)
     return new DurableStore({ disk, loaded, clock, log, ...(unwritable === undefined ? {} : { unwritable }) })
   } catch (err) {
     await disk.close()
@@ -40,9 +42,11 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Durabl
 }
 
 /** What is on the disk; also on one without any room, which is no reason to leave the processes alone: `unwritable` says why. */
-async function load(disk: LevelDisk): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
+async function load(disk: LevelDisk, log: Logger): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
   try {
-    await disk.open({ create: await isNew(disk.path) })
+    const create = await isNew(disk.path)
+    if (!create) await verify(disk.path, log)
+    await disk.open({ create })
     return { loaded: await loadStore(disk, WINDOW_CHANGES) }
   } catch (err) {
     if (!isFull(err)) throw err
@@ -50,6 +54,15 @@ async function load(disk: LevelDisk): Promise<{ readonly loaded: Loaded; readonl
     const refuse = (): Promise<never> => Promise.reject(err)
     const open = async (shadow: string): Promise<LevelDisk> => new LevelDisk(disk.path, refuse, await openLevel(shadow, { create: false }))
     return { loaded: await inShadow(disk.path, open, (shadow) => loadStore(shadow, WINDOW_CHANGES)), unwritable: err }
+  }
+}
+
+async function verify(path: string, log: Logger): Promise<void> {
+  try {
+    await verifyDatabase(path, log)
+  } catch (err) {
+    // LevelDB, which knows for sure, must not see damaged files.
+    throw (await isInUse(path)) ? Object.assign(new Error('The database is in use', { cause: err }), { code: 'LEVEL_LOCKED' }) : err
   }
 }
 
@@ -115,11 +128,7 @@ class LevelDisk implements Disk {
     }
     await batch.write({ sync: true })
     // LevelDB goes on writing to files that were deleted, and what it writes is gone with it.
-    if (!existsSync(join(this.path, 'CURRENT'))) {
-      throw new Error(
-        `${this.path} was deleted. All is in memory still: pmk server backup FILE saves it, pmk server restore FILE brings it back`,
-      )
-    }
+    this.#requireThere()
   }
 
   async open(options: { readonly create: boolean }): Promise<void> {
@@ -128,7 +137,14 @@ class LevelDisk implements Disk {
 
   async reopen(): Promise<void> {
     await this.close()
+    this.#requireThere()
     await this.open({ create: false })
+  }
+
+  #requireThere(): void {
+    if (existsSync(join(this.path, 'CURRENT'))) return
+    const wayOut = 'All is in memory still: pmk server backup FILE saves it, pmk server restore FILE brings it back'
+    throw new Error(`${this.path} was deleted. ${wayOut}`)
   }
 
   async close(): Promise<void> {
@@ -176,7 +192,7 @@ function openError(path: string, err: unknown): StoreError {
         cause: err,
       })
     }
-    if (code === 'LEVEL_CORRUPTION') {
+    if (code === 'LEVEL_CORRUPTION' || cause instanceof DamagedFile) {
       return new StoreError('Corrupt', `The store in ${path} is damaged: ${cause.message}. ${WAY_OUT}`, { cause: err })
     }
   }
