@@ -17,8 +17,8 @@ export interface Peer {
   readonly lifeBeforeRestart: number
   /** Waits at least a second before a restart by design: a few rounds tell all. */
   readonly slow: boolean
-  /** Made for hundreds of programs. */
-  readonly crowds: boolean
+  /** So many programs are not too many for it. */
+  readonly crowd: number
   /** The command, after everything that it needs is written to `directory`. */
   prepare(directory: string, names: readonly string[], starts: Starts): readonly string[]
 }
@@ -39,7 +39,7 @@ export const PEERS: readonly Peer[] = [
     program: 'runsvdir',
     lifeBeforeRestart: 1_100,
     slow: false,
-    crowds: true,
+    crowd: 1_000,
     prepare: (directory, names, starts) => ['runsvdir', serviceDirectories(directory, names, starts)],
   },
   {
@@ -47,7 +47,7 @@ export const PEERS: readonly Peer[] = [
     program: 's6-svscan',
     lifeBeforeRestart: 1_100,
     slow: true,
-    crowds: true,
+    crowd: 1_000,
     prepare: (directory, names, starts) => ['s6-svscan', '-c', '2000', serviceDirectories(directory, names, starts)],
   },
   {
@@ -55,7 +55,7 @@ export const PEERS: readonly Peer[] = [
     program: 'supervisord',
     lifeBeforeRestart: 1_100,
     slow: true,
-    crowds: true,
+    crowd: 1_000,
     prepare: (directory, names, starts) => {
       const file = join(directory, 'supervisord.conf')
       const logs = 'stdout_logfile=NONE\nredirect_stderr=true'
@@ -70,7 +70,7 @@ export const PEERS: readonly Peer[] = [
     program: 'pm2-runtime',
     lifeBeforeRestart: 1_100,
     slow: false,
-    crowds: false,
+    crowd: 100,
     prepare: (directory, names, starts) => {
       const apps = names.map((name) => {
         const [script, ...args] = starts.command(name)
@@ -86,7 +86,7 @@ export const PEERS: readonly Peer[] = [
     program: 'monit',
     lifeBeforeRestart: 1_100,
     slow: true,
-    crowds: false,
+    crowd: 12,
     prepare: (directory, names, starts) => {
       const checks = names.map((name) => {
         const start = join(directory, `${name}.start`)

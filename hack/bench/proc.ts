@@ -28,6 +28,14 @@ export function cpuOf(pids: readonly number[]): number {
   return nanos / 1e6
 }
 
+/** Milliseconds of processor time of a process and of all children that it has waited for, to 10 ms. */
+export function ticksOf(pid: number): number {
+  return read(`/proc/${pid}/stat`, 0, (text) => {
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks) * 10, 0)
+  })
+}
+
 function threadsOf(pid: number): readonly string[] {
   try {
     return readdirSync(`/proc/${pid}/task`)

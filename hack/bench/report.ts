@@ -1,6 +1,6 @@
 import nodeProcess from 'node:process'
 
-export type Unit = 'ms' | 's' | '/s' | 'KiB' | 'MiB' | '%' | 'MB/s'
+export type Unit = 'ms' | 's' | '/s' | 'KiB' | 'MiB' | '%' | 'MB/s' | 'lines'
 
 export interface Row {
   readonly what: string
@@ -49,7 +49,23 @@ export class Report {
     say(`  ${text}`)
   }
 
+  /** Everything as a page: what was measured where, the table, the notes. */
+  markdown(title: string, about: readonly string[]): string {
+    const notes = this.#notes.map(({ section, text }) => `- ${section}: ${text}`)
+    return [`# ${title}`, '', ...about, '', ...this.#table(), '', this.#verdict(), ...(notes.length === 0 ? [] : ['', ...notes]), ''].join(
+      '\n',
+    )
+  }
+
   print(): void {
+    say('')
+    for (const line of this.#table()) say(line)
+    say('')
+    for (const { section, text } of this.#notes) say(`${section}: ${text}`)
+    say(this.#verdict())
+  }
+
+  #table(): readonly string[] {
     const head = ['what', 'measured', 'floor or peer', 'ratio', 'target', 'met']
     const cells = this.#rows.map(({ what, value, unit, against, target }) => [
       what,
@@ -61,12 +77,12 @@ export class Report {
     ])
     const lines = [head, head.map(() => '---'), ...cells]
     const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
-    say('')
-    for (const line of lines) say(`| ${line.map((cell, n) => cell.padEnd(widths[n] ?? 0, cell === '---' ? '-' : ' ')).join(' | ')} |`)
-    say('')
-    for (const { section, text } of this.#notes) say(`${section}: ${text}`)
+    return lines.map((line) => `| ${line.map((cell, n) => cell.padEnd(widths[n] ?? 0, cell === '---' ? '-' : ' ')).join(' | ')} |`)
+  }
+
+  #verdict(): string {
     const judged = this.#rows.flatMap(({ target }) => (target === undefined ? [] : [target.met]))
-    say(`${judged.filter((met) => met).length} of ${judged.length} targets met`)
+    return `${judged.filter((met) => met).length} of ${judged.length} targets met`
   }
 
   toJSON(): object {

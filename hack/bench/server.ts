@@ -71,6 +71,15 @@ export class BenchServer {
     return now() - begin
   }
 
+  get dataDir(): string {
+    return this.#options.dataDir
+  }
+
+  /** The built command line. */
+  get main(): string {
+    return this.#options.main
+  }
+
   get pid(): number {
     return this.#child?.pid ?? 0
   }

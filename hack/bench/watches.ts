@@ -49,6 +49,7 @@ export const watches: Section = {
       unit: 'ms',
       detail: `${spread(thousand.acks)}; events ${spread(thousand.events)}`,
       against: { name: 'with one', value: p50(one.acks) },
+      target: { text: '≤ 2 × with one', met: p50(thousand.acks) <= 2 * p50(one.acks) },
     })
   },
 }
