@@ -13,6 +13,8 @@ import type { HostGap, InstanceId, Limits } from './runtime.ts'
 const FREEZE_TIMEOUT: Millis = 500
 /** Trees killed at once: each takes some calls, and others want their turn too. */
 const MAX_KILLS = 16
+/** Moves that are no further apart share their wait. */
+const MOVES_TOGETHER: Millis = 10
 /** Of the launcher: that it can be moved there shows that shims can be moved. */
 export const LAUNCHER_GROUP = '.launcher'
 
@@ -28,6 +30,7 @@ export class CgroupTrees implements ProcessTrees {
   /** For trees that an earlier server began without cgroups. */
   readonly #scanned: ProcessTrees
   readonly #kills = new Gate(MAX_KILLS)
+  #movedAt: Millis = Number.NEGATIVE_INFINITY
 
   constructor(options: {
     readonly base: Cgroup
@@ -94,13 +97,32 @@ export class CgroupTrees implements ProcessTrees {
     if (root.group === RUN_GROUP && this.isPaused(root)) this.pause(root, false)
   }
 
-  async enlist(root: TreeRoot, pid: number): Promise<void> {
+  /**
+   * A move waits up to some 15 ms until all processors have taken note of it, and one that follows within that time hardly at
+   * all: moving the launcher to where it is begins the wait before there is a shim to be moved.
+   */
+  async expect(root: TreeRoot): Promise<void> {
+    const now = this.#clock.monotonic()
+    const isMoving = now - this.#movedAt < MOVES_TOGETHER
+    this.#movedAt = now
+    const launchers = this.#base.child(LAUNCHER_GROUP)
+    const [launcher] = isMoving ? [] : launchers.pids()
+    await Promise.all([this.#make(root), launcher === undefined ? undefined : launchers.add(launcher)])
+  }
+
+  async #make(root: TreeRoot): Promise<Cgroup> {
     const instance = this.#instanceGroup(root)
     await instance.createSoon()
     await this.#handDown(instance)
     const group = this.groupOf(root)
     await group.createSoon()
+    return group
+  }
+
+  async enlist(root: TreeRoot, pid: number): Promise<void> {
+    const group = await this.#make(root)
     await group.add(pid)
+    this.#movedAt = this.#clock.monotonic()
     // One without its other processes is no program: all of them go. The shim must not, and only root can protect it.
     if (root.group === RUN_GROUP && this.#controllers.has('memory') && isSafeFromOom(pid)) await group.write('memory.oom.group', '1')
   }

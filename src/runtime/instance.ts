@@ -27,6 +27,8 @@ export class Instance {
   localFiles: string | undefined
   /** The directory is known to be complete. */
   laidOut = false
+  /** Its place is being made ready for a shim. */
+  expected: Promise<void> | undefined
   /** It is being removed. */
   leaving = false
   run: Run | undefined

@@ -25,6 +25,8 @@ export interface ProcessTrees {
   remember(roots: readonly TreeRoot[]): Promise<void>
   /** Kills until nothing is left but the shim; throws when that can't be had in time. */
   kill(root: TreeRoot): Promise<void>
+  /** A shim is on its way and will be enlisted: what takes its time can be done meanwhile. */
+  expect(root: TreeRoot): Promise<void>
   /** Takes the shim in before its first program, so that programs are born inside. */
   enlist(root: TreeRoot, pid: number): Promise<void>
   /** Makes room for a tree of its own; a line of shell text that joins it, when one is needed. */

@@ -94,6 +94,8 @@ export class ScannedTrees implements ProcessTrees {
     return killed
   }
 
+  async expect(): Promise<void> {}
+
   async enlist(): Promise<void> {}
 
   admit(): undefined {}

@@ -37,10 +37,15 @@ export class ShimKeeper {
 
   /** When it resolves the Instance has a directory, complete for this boot. */
   async layOut(entry: Instance): Promise<void> {
-    const { dir, bootId, logPath, spares } = this.#options
+    const { dir, bootId, logPath, spares, trees } = this.#options
     if (entry.laidOut) return
     const format = dir.format(entry.id, bootId)
-    if (format === undefined) await dir.layOut(entry.id, { spare: await spares.takeRun(), logPath: logPath(entry) })
+    if (format === undefined) {
+      entry.expected = trees.expect(entry.root).catch(() => {
+        // What it fails at, so does the move, and says so.
+      })
+      await dir.layOut(entry.id, { spare: await spares.takeRun(), logPath: logPath(entry) })
+    }
     entry.format = format ?? RUN_FORMAT
     entry.laidOut = true
   }
@@ -86,6 +91,7 @@ export class ShimKeeper {
   /** The shim ends, by itself or not. */
   async end(entry: Instance): Promise<void> {
     const { dir } = this.#options
+    await entry.expected
     if (!dir.command(entry.id, 'end\n')) return
     const isGone = (): true | undefined => (dir.hasShim(entry.id) ? undefined : true)
     if (await this.#until(entry, END_TIMEOUT, isGone)) return

@@ -99,9 +99,10 @@ export class Starter {
     const isFirst = entry.shim === undefined
     let mark: RunMark
     try {
-      mark = await logs.beginRun(config, attempt)
-      // A shim that was there is asked when it is commanded.
-      if (isFirst) await shims.ensure(entry)
+      // A shim that was there is asked when it is commanded. Both end, also when one fails.
+      const beginning = [logs.beginRun(config, attempt), isFirst ? shims.ensure(entry) : undefined] as const
+      await Promise.allSettled(beginning)
+      mark = (await Promise.all(beginning))[0]
       await applyLimits(entry, config.limits, trees)
     } catch (err) {
       throw err instanceof StartError
