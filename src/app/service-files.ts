@@ -19,6 +19,8 @@ export function systemdUnit({ command, dataDir, user }: ServiceOptions): string 
 [Unit]
 Description=pmk keeps processes running
 After=network.target local-fs.target
+# Whatever keeps it from starting may pass: systemd must not give up.
+StartLimitIntervalSec=0
 
 [Service]
 ExecStart=${pmk} server run --data-dir ${dir}

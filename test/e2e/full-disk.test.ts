@@ -108,3 +108,44 @@ test('a full disk: writes are refused, supervision and reads go on, and all heal
     await server.close().finally(() => disk.remove())
   }
 })
+
+test('a read-only disk: a server says so and does not start, what runs goes on, and all heals when it can be written again', {
+  timeout: 180_000,
+  skip: noSmallDisk,
+}, async () => {
+  const disk = new SmallDisk()
+  const server = new Server({ dataDir: disk.path })
+  const { dataDir } = server
+  try {
+    await server.run()
+    await server.apply(MANIFEST)
+    await server.ok('wait', '--for=condition=Ready', 'processes', '--all', '--timeout=60s')
+    const before = programs(dataDir)
+    disk.makeReadOnly()
+    // Nothing can be started here, and the server goes on all the same.
+    const victim = programOf(dataDir, '1000001') ?? 0
+    process.kill(victim, 'SIGKILL')
+    await eventually(() => assert.equal(isAlive(victim), false, 'it is dead'))
+    assert.match(await server.ok('get', 'processes'), /sleeper/)
+
+    await server.kill('SIGKILL')
+    const started = await server.pmk('server', 'run')
+    assert.equal(started.code, 1)
+    assert.match(started.stderr, /^error: The data directory .* is on a read-only file system\. .*What runs goes on meanwhile\.\n$/)
+    const left = before.filter((pid) => pid !== victim)
+    assert.deepEqual(
+      programs(dataDir).filter((pid) => left.includes(pid)),
+      left,
+    )
+
+    disk.makeWritable()
+    await server.run()
+    await restarted(dataDir, '1000001', victim)
+    await server.ok('scale', 'sleeper', '--replicas=3')
+    await server.ok('wait', '--for=condition=Ready', 'processes', '--all', '--timeout=60s')
+    for (const pid of left) assert.equal(isAlive(pid), true, 'it was not touched')
+  } finally {
+    disk.makeWritable()
+    await server.close().finally(() => disk.remove())
+  }
+})

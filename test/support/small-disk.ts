@@ -12,6 +12,7 @@ export const noSmallDisk: string | false = process.getuid?.() === 0 ? false : 'N
 /** A file system of its own for a test, in memory, that can be filled and made read-only. */
 export class SmallDisk {
   readonly path: string
+  #isReadOnly = false
 
   constructor(megabytes = 24) {
     this.path = mkdtempSync(join(tmpdir(), 'pmk-disk-'))
@@ -36,8 +37,16 @@ export class SmallDisk {
     rmSync(join(this.path, 'filler'), { force: true })
   }
 
-  remount(mode: 'ro' | 'rw'): void {
-    execFileSync('mount', ['-o', `remount,${mode}`, this.path])
+  /** For files that are opened from now on; a file system with files open for writing can't be made so itself. */
+  makeReadOnly(): void {
+    execFileSync('mount', ['--bind', this.path, this.path])
+    this.#isReadOnly = true
+    execFileSync('mount', ['-o', 'remount,bind,ro', this.path])
+  }
+
+  makeWritable(): void {
+    if (this.#isReadOnly) execFileSync('umount', ['-l', this.path])
+    this.#isReadOnly = false
   }
 
   remove(): void {
