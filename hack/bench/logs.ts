@@ -5,6 +5,7 @@ import nodeProcess from 'node:process'
 import { createInterface } from 'node:readline'
 import type { Context, Section } from './context.ts'
 import { startServer } from './context.ts'
+import { sleep } from './measure.ts'
 import { background, killTree, pssOf, ticksOf } from './proc.ts'
 import { atMost } from './report.ts'
 import { temporary, watchStarts } from './scratch.ts'
@@ -21,6 +22,8 @@ export const logs: Section = {
   async run(ctx) {
     const starts = watchStarts(ctx.cleanup)
     const server = await startServer(ctx)
+    // What follows the start of a server is not the price of logs.
+    await sleep(3_000)
     await moderate(ctx, server, starts, false)
     await moderate(ctx, server, starts, true)
     // Last but one: what the server needs to rotate at all, it has by now.
@@ -58,9 +61,13 @@ async function fast(ctx: Context, server: BenchServer, starts: Starts): Promise<
 async function moderate(ctx: Context, server: BenchServer, starts: Starts, compress: boolean): Promise<void> {
   const chunks = ctx.quick ? 20 : 80
   const loop = `n=0; while [ $n -lt ${chunks} ]; do yes ${LINE} | head -c ${CHUNK}; n=$((n+1)); sleep 0.08; done`
-  const before = ticksOf(server.pid)
   const spec = { script: between(starts, loop), logs: { compress } }
-  const seconds = await measure(starts, () => server.http.send(applying(processManifest(compress ? 'compressed' : 'moderate', spec))))
+  const begin = starts.next('begin', 30_000)
+  const end = starts.next('end', 90_000)
+  await server.http.send(applying(processManifest(compress ? 'compressed' : 'moderate', spec)))
+  const { at } = await begin
+  const before = ticksOf(server.pid)
+  const seconds = ((await end).at - at) / 1_000
   const own = ticksOf(server.pid) - before
   // It has become a `sleep`, which keeps the time of all that it waited for.
   const writer = ticksOf(starts.pidOf('end'))
