@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import {
   type FastifyInstance,
   type FastifyReply,
@@ -6,11 +7,11 @@ import {
   fastify,
   type RawRequestDefaultExpression as RawRequest,
 } from 'fastify'
-import { apiError } from '../api/status.ts'
+import { ApiError, apiError } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Authenticate } from './authentication.ts'
-import { Cancellation, Deadlines, InFlight } from './limits.ts'
+import { Cancellation, Deadlines, InFlight, type Limits, tooMany } from './limits.ts'
 import { refusalOfWebPage } from './origin.ts'
 import { queryOf } from './query.ts'
 import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.ts'
@@ -21,6 +22,9 @@ import { sendStream } from './stream.ts'
 /** Names have up to 253 characters, each of which may be written as three. */
 const MAX_PARAMETER_LENGTH = 1_024
 
+/** Answers from this size on are counted among the bytes that are held for clients. */
+const LARGE = 64 * 1024
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
 
 export interface HttpAppOptions {
@@ -28,6 +32,9 @@ export interface HttpAppOptions {
   readonly authenticate: Authenticate
   readonly clock: Clock
   readonly log: Logger
+  readonly limits: Limits
+  /** Whether a connection is one too many: then it may ask for the server's health only. */
+  readonly isCrowded: (socket: Socket) => boolean
 }
 
 /** The routes behind a function that answers HTTP requests, with everything that is the same for all of them. */
@@ -36,12 +43,22 @@ export class HttpApp {
   readonly #authenticate: Authenticate
   readonly #clock: Clock
   readonly #log: Logger
-  readonly #inFlight = new InFlight()
+  readonly #inFlight: InFlight
+  readonly #limits: Limits
+  readonly #isCrowded: (socket: Socket) => boolean
+  /** Paths of the routes that are served however much is going on. */
+  readonly #vital: ReadonlySet<string | undefined>
+  /** How to say that a request is over. */
+  readonly #ends = new WeakMap<IncomingMessage, () => void>()
   readonly #deadlines: Deadlines
   readonly #streams = new Set<Cancellation>()
   #stopping = false
 
-  constructor({ routes, authenticate, clock, log }: HttpAppOptions) {
+  constructor({ routes, authenticate, clock, log, limits, isCrowded }: HttpAppOptions) {
+    this.#inFlight = new InFlight(limits)
+    this.#limits = limits
+    this.#isCrowded = isCrowded
+    this.#vital = new Set(routes.filter(({ vital }) => vital === true).map(({ path }) => path))
     this.#authenticate = authenticate
     this.#clock = clock
     this.#log = log
@@ -60,7 +77,7 @@ export class HttpApp {
     this.#app.removeAllContentTypeParsers()
     // Bodies stay bytes: what they are is decided by each route.
     this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    this.#app.addHook('onRequest', (request, _reply, done) => done(refusalOf(request.raw)))
+    this.#app.addHook('onRequest', (request, reply, done) => done(refusalOf(request.raw) ?? this.#admit(request, reply)))
     this.#app.setErrorHandler((err, _request, reply) => sendStatus(reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
       // A method that no route knows ends here even on a path that is served.
@@ -89,6 +106,11 @@ export class HttpApp {
     return this.#inFlight.requests
   }
 
+  /** Bytes that are held for clients. */
+  get held(): number {
+    return this.#inFlight.held
+  }
+
   /** Ends all streams cleanly, and each that begins from now on. */
   endStreams(): void {
     this.#stopping = true
@@ -102,22 +124,43 @@ export class HttpApp {
 
   async #answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const handler = handlerFor(route, request.method)
-    const end = route.vital ? () => {} : this.#inFlight.beginRequest()
     const cancellation = new Cancellation()
     // The request's own close event comes as soon as it is read; this one when the client is gone or has its answer.
     reply.raw.once('close', () => {
-      end()
       if (!reply.raw.writableFinished) cancellation.abort()
     })
     const warnings: string[] = []
     const work = this.#run(handler, request, cancellation, warnings)
     const answer = await (route.patient ? work : this.#deadlines.limit(work, cancellation))
     if ('text' in answer) {
-      await sendText(request, reply, answer, { warnings, clock: this.#clock, cancellation })
+      const { text } = answer
+      // What a write has done is told in any case, and what leaves in pieces isn't held.
+      if (request.method === 'GET' && typeof text === 'string' && text.length >= LARGE) {
+        reply.raw.once('close', this.#inFlight.hold(text.length))
+      }
+      const { stalledAfter } = this.#limits
+      await sendText(request, reply, answer, { warnings, clock: this.#clock, cancellation, stalledAfter })
     } else {
       const endStream = this.#inFlight.beginStream()
-      end()
+      this.#ends.get(request.raw)?.()
       await this.#stream(request, reply, answer, cancellation).finally(endStream)
+    }
+  }
+
+  /** Before the body is read, since bodies are what takes room. Gives the reason for which there is no room. */
+  #admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Error | undefined {
+    if (this.#vital.has(routeOptions.url)) return undefined
+    try {
+      if (this.#isCrowded(raw.socket)) throw tooMany('connections')
+      const end = this.#inFlight.beginRequest(lengthOf(raw))
+      this.#ends.set(raw, end)
+      reply.raw.once('close', end)
+      return undefined
+    } catch (err) {
+      if (!(err instanceof ApiError)) throw err
+      // Nobody waits for the rest of the body, and a crowded server is better off without the connection.
+      reply.raw.shouldKeepAlive = false
+      return err
     }
   }
 
@@ -151,7 +194,7 @@ export class HttpApp {
     this.#streams.add(cancellation)
     if (this.#stopping) cancellation.abort()
     try {
-      await sendStream(reply.raw, answer, this.#clock, cancellation.signal)
+      await sendStream(reply.raw, answer, this.#clock, cancellation.signal, this.#limits.stalledAfter)
     } catch (err) {
       // The response has begun, so the client can't be told; its connection is cut.
       this.#log.warn({ path: request.raw.url, err }, 'Cut a stream off')
@@ -171,6 +214,14 @@ function tidyUrl({ method, url = '/' }: RawRequest, fixedPaths: ReadonlySet<stri
   if ((method !== 'GET' && method !== 'HEAD') || !/\/(\/|$)/.test(path)) return url
   const tidy = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1')
   return fixedPaths.has(tidy) ? [tidy, ...query].join('?') : url
+}
+
+/** What the body of a request may take up. */
+function lengthOf({ headers }: IncomingMessage): number {
+  if (headers['transfer-encoding'] !== undefined) return BODY_LIMIT
+  const length = Number(headers['content-length'] ?? 0)
+  // What is longer is refused before it is read.
+  return length <= BODY_LIMIT ? length : 0
 }
 
 /** Why a request isn't even looked at, if so. */

@@ -1,30 +1,67 @@
 import { apiError } from '../api/status.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 
-/** Requests under way at once. Each holds a body of up to 3 MiB; more than these would wait for the disk anyway. */
-const MAX_REQUESTS = 1_000
-/** Watches and log streams open at once. Each holds a connection and its buffers. */
-const MAX_STREAMS = 5_000
+/** What a server takes at once. The server's own controllers and agent ask without HTTP: none of this is taken from them. */
+export interface Limits {
+  /** Requests under way, from their first line on. More than these would wait for the disk anyway. */
+  readonly requests: number
+  /** Watches and log streams. Each holds a connection and its buffers. */
+  readonly streams: number
+  /** Open connections, of all listeners. Some more are let in to ask for the server's health. */
+  readonly connections: number
+  /** Bytes of bodies that come in and of large answers that go out. */
+  readonly heldBytes: number
+  /** A client that took nothing of its answer for so long doesn't read: its connection is cut. */
+  readonly stalledAfter: Millis
+}
+
+export const LIMITS: Limits = {
+  requests: 1_000,
+  streams: 5_000,
+  connections: 6_000,
+  heldBytes: 256 * 1024 * 1024,
+  stalledAfter: 30_000,
+}
 
 const REQUEST_TIMEOUT: Millis = 60_000
 
 /** Counts what is under way, and refuses what would be too much. */
 export class InFlight {
+  readonly #limits: Limits
   #requests = 0
   #streams = 0
+  #held = 0
 
-  /** Throws ApiError(TooManyRequests). The returned function says that the request is over; it may be called twice. */
-  beginRequest(): () => void {
-    if (this.#requests >= MAX_REQUESTS) throw tooMany('requests')
+  constructor(limits: Limits) {
+    this.#limits = limits
+  }
+
+  /**
+   * With the length of its body. Throws ApiError(TooManyRequests). The returned function says that the request is over; it may be
+   * called twice.
+   */
+  beginRequest(bytes: number): () => void {
+    if (this.#requests >= this.#limits.requests) throw tooMany('requests')
+    const release = this.hold(bytes)
     this.#requests += 1
     return once(() => {
       this.#requests -= 1
+      release()
+    })
+  }
+
+  /** As `beginRequest`, for bytes that lie about until somebody takes them. What is too large for all limits passes alone. */
+  hold(bytes: number): () => void {
+    if (this.#held > 0 && this.#held + bytes > this.#limits.heldBytes) throw tooMany('bytes of requests and answers')
+    this.#held += bytes
+    return once(() => {
+      this.#held -= bytes
     })
   }
 
   /** As `beginRequest`, for an answer that goes on. */
   beginStream(): () => void {
-    if (this.#streams >= MAX_STREAMS) throw tooMany('watches')
+    if (this.#streams >= this.#limits.streams) throw tooMany('watches')
     this.#streams += 1
     return once(() => {
       this.#streams -= 1
@@ -37,6 +74,10 @@ export class InFlight {
 
   get streams(): number {
     return this.#streams
+  }
+
+  get held(): number {
+    return this.#held
   }
 }
 
@@ -118,7 +159,7 @@ export class Deadlines {
   }
 }
 
-function tooMany(what: string): Error {
+export function tooMany(what: string): Error {
   return apiError('TooManyRequests', `too many ${what} at once, please try again later`, { retryAfterSeconds: 1 })
 }
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Status } from '../api/status.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Millis } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 import type { Cancellation } from './limits.ts'
 import { JSON_TYPE, type TextAnswer } from './route.ts'
@@ -24,6 +24,8 @@ export interface SendOptions {
   readonly clock: Clock
   /** Made when it is needed: a text in pieces may take the client a while. */
   readonly cancellation: Cancellation
+  /** A client that takes nothing for so long is cut off. */
+  readonly stalledAfter: Millis
 }
 
 /** Past the framework, which would look at everything once more. */
@@ -54,6 +56,8 @@ export async function sendText(request: FastifyRequest, reply: FastifyReply, ans
     head['content-encoding'] = 'gzip'
     head.vary = 'Accept-Encoding'
   }
+  // Counts from the last byte that was taken; Node takes the timer back when the answer is sent.
+  if (body.length > ONE_PIECE) reply.raw.setTimeout(options.stalledAfter, () => reply.raw.destroy())
   reply.raw.writeHead(code, head as OutgoingHttpHeaders).end(body)
 }
 
@@ -71,7 +75,7 @@ async function sendPieces({ raw, request }: FastifyReply, { code, head, pieces }
   try {
     for (const piece of request.method === 'HEAD' ? [] : pieces) {
       if (raw.destroyed) return
-      if (!raw.write(Buffer.from(piece))) await drained(raw, options.clock, options.cancellation.signal)
+      if (!raw.write(Buffer.from(piece))) await drained(raw, options.clock, options.cancellation.signal, options.stalledAfter)
       await nextTurn()
     }
     raw.end()

@@ -11,6 +11,7 @@ import { type Backup, backupRoute } from './backup-route.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp } from './http-app.ts'
+import { LIMITS, type Limits } from './limits.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
@@ -19,6 +20,12 @@ import { statusOfCode } from './status-errors.ts'
 
 /** Time to send a request; not of use for the answer, which may be a watch. */
 const RECEIVE_TIMEOUT: Millis = 60_000
+/** Time to send the head of a request, or the first byte on a new connection. */
+const HEADERS_TIMEOUT: Millis = 20_000
+/** How often it is looked whether one of the two is over. */
+const LOOK_FOR_SLOW: Millis = 5_000
+/** Connections beyond the limit, so that a crowded server can still be asked how it is. */
+const HEALTH_CONNECTIONS = 50
 /** Idle connections stay open for this long, so that clients that ask now and then needn't connect anew. */
 const KEEP_ALIVE: Millis = 5 * 60_000
 /** How long requests under way may take to end when the server stops. */
@@ -42,6 +49,8 @@ export interface ApiServerOptions {
   readonly authenticate?: Authenticate
   /** Numbers in [0, 1). */
   readonly random?: () => number
+  /** Where it takes less, or more, than usual. */
+  readonly limits?: Partial<Limits>
 }
 
 export type ListenAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number }
@@ -53,6 +62,10 @@ export interface ApiServer {
   readonly streams: number
   /** Requests under way, streams and those of health left out. */
   readonly requests: number
+  /** Open connections. */
+  readonly connections: number
+  /** Bytes of bodies and of large answers that are held for clients. */
+  readonly held: number
   /** Takes no more requests, ends all streams cleanly and waits for requests under way, but not for long. */
   close(): Promise<void>
 }
@@ -65,11 +78,15 @@ class HttpApiServer implements ApiServer {
   readonly #app: HttpApp
   readonly #clock: Clock
   readonly #servers = new Set<Server>()
+  readonly #limits: Limits
+  #connections = 0
+  readonly #crowded = new WeakSet<Socket>()
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
     const { storeRefusal = () => undefined, backup } = options
     this.#clock = clock
+    this.#limits = { ...LIMITS, ...options.limits }
     const routes: readonly Route[] = [
       ...healthRoutes(version, ready, storeRefusal),
       ...(backup === undefined ? [] : [backupRoute(backup)]),
@@ -78,7 +95,14 @@ class HttpApiServer implements ApiServer {
       ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),
       ...definitions.flatMap((definition) => agentRoutes(definition, { registry, gateways, clock })),
     ]
-    this.#app = new HttpApp({ routes: [...routes, rootRoute(routes)], authenticate, clock, log })
+    this.#app = new HttpApp({
+      routes: [...routes, rootRoute(routes)],
+      authenticate,
+      clock,
+      log,
+      limits: this.#limits,
+      isCrowded: (socket) => this.#crowded.has(socket),
+    })
   }
 
   get streams(): number {
@@ -89,12 +113,28 @@ class HttpApiServer implements ApiServer {
     return this.#app.requests
   }
 
+  get connections(): number {
+    return this.#connections
+  }
+
+  get held(): number {
+    return this.#app.held
+  }
+
   async listen(address: ListenAddress): Promise<ListenAddress> {
     await this.#app.ready()
     const server = createServer(
-      { highWaterMark: RESPONSE_BUFFER, maxHeaderSize: MAX_HEADER_SIZE, requestTimeout: RECEIVE_TIMEOUT, keepAliveTimeout: KEEP_ALIVE },
+      {
+        highWaterMark: RESPONSE_BUFFER,
+        maxHeaderSize: MAX_HEADER_SIZE,
+        headersTimeout: HEADERS_TIMEOUT,
+        requestTimeout: RECEIVE_TIMEOUT,
+        connectionsCheckingInterval: LOOK_FOR_SLOW,
+        keepAliveTimeout: KEEP_ALIVE,
+      },
       this.#app.handle,
     )
+    server.on('connection', (socket) => this.#count(server, socket))
     server.on('clientError', refuseBrokenRequest)
     server.on('checkExpectation', refuseExpectation)
     if ('socketPath' in address) {
@@ -111,6 +151,23 @@ class HttpApiServer implements ApiServer {
     })
     this.#servers.add(server)
     return { host: address.host, port: (server.address() as AddressInfo).port }
+  }
+
+  /** One connection too many costs those that are idle their place, and may ask for the server's health. */
+  #count(server: Server, socket: Socket): void {
+    const { connections } = this.#limits
+    if (this.#connections >= connections + HEALTH_CONNECTIONS) {
+      socket.destroy()
+      return
+    }
+    if (this.#connections >= connections) {
+      this.#crowded.add(socket)
+      server.closeIdleConnections()
+    }
+    this.#connections += 1
+    socket.once('close', () => {
+      this.#connections -= 1
+    })
   }
 
   async close(): Promise<void> {

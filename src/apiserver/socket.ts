@@ -6,6 +6,9 @@ import nodeProcess from 'node:process'
 /** The kernel's struct holds 108 bytes with the closing zero; it would cut a longer path in silence. */
 const MAX_PATH_BYTES = 107
 
+/** Connections that wait to be let in while the loop is busy; beyond, clients are told at once that nobody answers. */
+const BACKLOG = 4_096
+
 /**
  * Listens on a unix socket that only its owner may open. A socket file that nobody answers on is a left-over and is
  * replaced; anything else at that path is left alone, and an Error.
@@ -20,7 +23,7 @@ export async function listenOnSocket(server: Server, path: string): Promise<void
     // The file exists as soon as it is bound, so it must never have had other permissions. Binding is synchronous.
     const umask = nodeProcess.umask(0o177)
     try {
-      server.listen(path, () => {
+      server.listen({ path, backlog: BACKLOG }, () => {
         server.off('error', reject)
         resolve()
       })

@@ -1,23 +1,26 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { isAbort, onAbort } from '../base/abort.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Millis } from '../base/clock.ts'
 import type { StreamAnswer } from './route.ts'
-
-/** A client that took nothing for so long doesn't read; it is cut off, and can resume. */
-const STALLED_AFTER = 30_000
 
 /**
  * Writes an answer chunk by chunk, never faster than the client reads: at most one chunk more than Node's buffer is held.
  * Ends the response cleanly when the chunks end; cuts the connection when they fail or the client stalls, and throws then.
  */
-export async function sendStream(response: ServerResponse, answer: StreamAnswer, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function sendStream(
+  response: ServerResponse,
+  answer: StreamAnswer,
+  clock: Clock,
+  signal: AbortSignal,
+  stalledAfter: Millis,
+): Promise<void> {
   response.writeHead(200, { 'content-type': answer.contentType, 'cache-control': 'no-store' })
   response.flushHeaders()
   try {
     for await (const chunk of answer.chunks) {
       if (response.destroyed) return
-      if (!response.write(chunk)) await drained(response, clock, signal)
+      if (!response.write(chunk)) await drained(response, clock, signal, stalledAfter)
     }
     if (!response.destroyed) response.end()
   } catch (err) {
@@ -31,10 +34,10 @@ export async function sendStream(response: ServerResponse, answer: StreamAnswer,
 }
 
 /** Resolves when the client has read, is gone, or the signal fires; an Error when it reads nothing for long. */
-export async function drained(response: ServerResponse, clock: Clock, signal: AbortSignal): Promise<void> {
+export async function drained(response: ServerResponse, clock: Clock, signal: AbortSignal, stalledAfter: Millis): Promise<void> {
   const stop = new AbortController()
   let stalled = false
-  const cancel = clock.schedule(STALLED_AFTER, () => {
+  const cancel = clock.schedule(stalledAfter, () => {
     stalled = true
     stop.abort()
   })
@@ -47,5 +50,5 @@ export async function drained(response: ServerResponse, clock: Clock, signal: Ab
     cancel()
     off()
   }
-  if (stalled) throw new Error(`the client read nothing for ${STALLED_AFTER / 1_000} s`)
+  if (stalled) throw new Error(`the client read nothing for ${stalledAfter / 1_000} s`)
 }

@@ -3,6 +3,7 @@ import { createAgent } from '../agent/agent.ts'
 import { definitions } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
 import { prepareValidation } from '../api/validate.ts'
+import { LIMITS } from '../apiserver/limits.ts'
 import { createApiServer } from '../apiserver/server.ts'
 import { aborted, isAbort } from '../base/abort.ts'
 import { systemClock } from '../base/clock.ts'
@@ -19,6 +20,7 @@ import { openLevelStore } from '../storage/level-store.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
 import { refuseLostStore } from './lost-store.ts'
+import { connectionsFor, openFilesLimit } from './open-files.ts'
 import type { ServerOptions } from './options.ts'
 import { clearServerRecord, writeServerRecord } from './server-file.ts'
 
@@ -87,6 +89,7 @@ async function serve(
     ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
     storeRefusal: () => store.refusal(),
     backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
+    limits: { connections: connectionsFor(openFilesLimit(), LIMITS.connections) },
   })
 
   // Parts end in the reverse order of their dependence: first nobody asks any more, then nothing is decided, then nothing is done.

@@ -12,11 +12,18 @@ export function encodeContinue({ revision, after }: Position): string {
   return Buffer.from(JSON.stringify({ v: 1, rv: revision ?? 0, after }), 'utf8').toString('base64url')
 }
 
-/** ApiError(BadRequest) for what isn't a token, or is one of another list. */
-export function decodeContinue(token: string, prefix: string): Position {
+/** ApiError(BadRequest) for what isn't a token, is one of another list, or speaks of a state after `newest`, which nobody can have seen. */
+export function decodeContinue(token: string, prefix: string, newest: Revision): Position {
   const value = parse(Buffer.from(token, 'base64url').toString('utf8'))
   const { v, rv, after } = isJsonObject(value) ? value : {}
-  if (v !== 1 || !Number.isSafeInteger(rv) || Number(rv) < 0 || typeof after !== 'string' || !after.startsWith(prefix)) {
+  if (
+    v !== 1 ||
+    !Number.isSafeInteger(rv) ||
+    Number(rv) < 0 ||
+    Number(rv) > newest ||
+    typeof after !== 'string' ||
+    !after.startsWith(prefix)
+  ) {
     throw badRequest('continue key is not valid: it must be the metadata.continue of the page before, with the same path')
   }
   return { revision: rv === 0 ? undefined : Number(rv), after }

@@ -79,7 +79,7 @@ export class Reader {
   async #positionOf(prefix: string, query: ListQuery): Promise<Partial<Position>> {
     const revision = parseResourceVersion(query.resourceVersion)
     refuseOptions(contradictionsOf(query, revision))
-    if (query.continue !== undefined && query.continue !== '') return decodeContinue(query.continue, prefix)
+    if (query.continue !== undefined && query.continue !== '') return decodeContinue(query.continue, prefix, this.#store.revision())
     if (revision === undefined || revision === 0) return {}
     await waitForRevision(this.#store, this.#clock, revision, undefined)
     const isExact = query.resourceVersionMatch === 'Exact' || (query.resourceVersionMatch === undefined && (query.limit ?? 0) > 0)

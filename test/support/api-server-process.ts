@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import type { Limits } from '../../src/apiserver/limits.ts'
 import { inRepository } from './pmk.ts'
 import { tempDir } from './temp-dir.ts'
 
@@ -15,6 +16,8 @@ export interface ApiServerAnswer {
   readonly revision: string
   readonly streams: number
   readonly requests: number
+  readonly connections: number
+  readonly held: number
   /** Since its start. */
   readonly cpuMillis: number
   readonly longestStallMillis: number
@@ -36,10 +39,10 @@ export class ApiServerProcess {
     this.#remove = remove
   }
 
-  static async start(): Promise<ApiServerProcess> {
+  static async start({ limits = {} }: { readonly limits?: Partial<Limits> } = {}): Promise<ApiServerProcess> {
     const dir = await tempDir()
     const socketPath = join(dir.path, 'pmk.sock')
-    const child = fork(inRepository('test/fixtures/api-server.ts'), [socketPath, join(dir.path, 'db')], {
+    const child = fork(inRepository('test/fixtures/api-server.ts'), [socketPath, join(dir.path, 'db'), JSON.stringify(limits)], {
       execArgv: ['--expose-gc', '--import', import.meta.resolve('tsx')],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })

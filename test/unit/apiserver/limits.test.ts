@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { apiError, hasReason } from '../../../src/api/status.ts'
 import { actionStream } from '../../../src/apiserver/action-stream.ts'
-import { Cancellation, Deadlines, InFlight } from '../../../src/apiserver/limits.ts'
+import { Cancellation, Deadlines, InFlight, LIMITS } from '../../../src/apiserver/limits.ts'
 import { prime } from '../../../src/apiserver/prime.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
@@ -42,20 +42,35 @@ test('requests that end in time share one timer, which goes when nothing is unde
 })
 
 test('more requests than there may be are refused with the advice to come again, until others have ended', () => {
-  const inFlight = new InFlight()
-  const ends = Array.from({ length: 1_000 }, () => inFlight.beginRequest())
+  const inFlight = new InFlight(LIMITS)
+  const ends = Array.from({ length: 1_000 }, () => inFlight.beginRequest(0))
   assert.throws(
-    () => inFlight.beginRequest(),
+    () => inFlight.beginRequest(0),
     (err) => hasReason(err, 'TooManyRequests') && err.status.details?.retryAfterSeconds === 1,
   )
   ends[0]?.()
   ends[0]?.()
   assert.equal(inFlight.requests, 999)
-  inFlight.beginRequest()
+  inFlight.beginRequest(0)
   assert.throws(
-    () => inFlight.beginRequest(),
+    () => inFlight.beginRequest(0),
     (err) => hasReason(err, 'TooManyRequests'),
   )
+})
+
+test('bodies and large answers together take only so much room; what is too large for all of it passes alone', () => {
+  const inFlight = new InFlight({ ...LIMITS, heldBytes: 100 })
+  const isTooMany = (err: unknown): boolean => hasReason(err, 'TooManyRequests')
+  const release = inFlight.hold(1_000)
+  assert.throws(() => inFlight.beginRequest(1), isTooMany)
+  assert.equal(inFlight.requests, 0, 'a refused request counts for nothing')
+  release()
+  release()
+  const end = inFlight.beginRequest(60)
+  assert.throws(() => inFlight.hold(41), isTooMany)
+  inFlight.hold(40)
+  end()
+  assert.equal(inFlight.held, 40)
 })
 
 test('what fails at the first item is thrown before the answer begins; later failures come with the items', async () => {
