@@ -1,4 +1,5 @@
 import {
+  chownSync,
   closeSync,
   constants,
   createReadStream,
@@ -87,6 +88,7 @@ export class LogFile {
   #place: Place = { base: 0, head: 0 }
   #size = 0
   #lock: Promise<unknown> = Promise.resolve()
+  #turn: Promise<unknown> = Promise.resolve()
   #generation = 0
   /** A cut is under way: size and place don't agree for a moment. */
   #cutting = false
@@ -111,6 +113,7 @@ export class LogFile {
     if (beside.includes(basename(this.#placePath))) this.#place = readJson<Place>(this.#placePath) ?? this.#place
     for (const name of beside) if (name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
     await this.#recover(beside)
+    this.#recoverRenewal()
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
   }
 
@@ -171,7 +174,11 @@ export class LogFile {
   }
 
   /** Rotates until the live file is below its size. Gives the bytes dropped without a copy, when it grew too fast for that. */
-  async rotate(config: LogConfig): Promise<number> {
+  rotate(config: LogConfig): Promise<number> {
+    return this.#inTurn(() => this.#rotate(config))
+  }
+
+  async #rotate(config: LogConfig): Promise<number> {
     const maxSize = Math.max(config.maxSize, 2 * BLOCK)
     const maxLive = maxSize * Math.max(config.maxFiles, 1)
     let dropped = 0
@@ -193,18 +200,44 @@ export class LogFile {
   }
 
   /** Starts over with an empty file, to be called while nobody writes: holes add up where pieces can only be punched out. */
-  async renew(config: LogConfig): Promise<void> {
-    if (this.#mode !== 'punch' || this.#size < 16 * Math.max(config.maxSize, BLOCK)) return
-    const { base, head } = this.#place
-    const end = base + this.#size
-    if (end > head) await this.#archive(head - base, end - head, this.#archivePath(head, end, config.compress), config.compress)
-    await this.locked(() => {
-      const stat = statSync(this.path)
-      this.#setPlace({ base: end, head: end })
-      writeFileSync(`${this.path}.new`, '', { mode: stat.mode })
-      renameSync(`${this.path}.new`, this.path)
-      this.#size = 0
+  renew(config: LogConfig): Promise<void> {
+    return this.#inTurn(async () => {
+      this.sample()
+      if (this.#mode !== 'punch' || this.#size < 16 * Math.max(config.maxSize, BLOCK)) return
+      const { base, head } = this.#place
+      const end = base + this.#size
+      if (end > head) await this.#archive(head - base, end - head, this.#archivePath(head, end, config.compress), config.compress)
+      await this.locked(() => {
+        const { mode, uid, gid } = statSync(this.path)
+        const fresh = `${this.path}.new`
+        writeFileSync(fresh, '', { mode })
+        chownSync(fresh, uid, gid)
+        renameSync(fresh, this.path)
+        this.#size = 0
+        this.#setPlace({ base: end, head: end })
+      })
     })
+  }
+
+  /** Finishes the renewal in which an earlier server was killed: an archive that reaches beyond the place is all there is to see of it. */
+  #recoverRenewal(): void {
+    if (this.#mode !== 'punch') return
+    const last = this.archives().at(-1)
+    const { base, head } = this.#place
+    if (last === undefined || last.end <= head) return
+    const live = (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) - (head - base)
+    // Not yet renewed: the bytes are in the live file, too.
+    if (live >= last.end - head) rmSync(last.path)
+    else this.#setPlace({ base: last.end, head: last.end })
+  }
+
+  /** One rotation or renewal at a time: both decide by the place, and change it only when they are through. */
+  #inTurn<T>(task: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(task)
+    this.#turn = result.catch(() => {
+      // The caller of this task has it; the next one isn't concerned.
+    })
+    return result
   }
 
   #expire(maxFiles: number): void {

@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import {
   appendFileSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -15,7 +16,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, describe, test } from 'node:test'
+import { after, before, describe, type TestContext, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { silentLogger } from '../../src/base/log.ts'
 import type { Child, SpawnChild } from '../../src/runtime/child.ts'
@@ -84,10 +85,10 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       for await (const piece of readRange(file, from, to)) pieces.push(piece.bytes)
       return Buffer.concat(pieces).toString()
     }
-    const it = (title: string, fn: () => Promise<void>): void => {
+    const it = (title: string, fn: (context: TestContext) => Promise<void>): void => {
       test(title, async (context) => {
         if (place === undefined) context.skip(`no file system of this host can ${mode}`)
-        else await fn()
+        else await fn(context)
       })
     }
 
@@ -162,6 +163,56 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(await read(file, 7), 'new\n')
       assert.equal(await file.end(), 11)
     })
+
+    if (mode === 'punch') {
+      const small = { maxSize: 8 * KIB, compress: false }
+      /** With holes enough for a renewal. */
+      const holey = async (): Promise<LogFile> => {
+        const file = await newLog()
+        for (let round = 0; round < 20; round++) {
+          appendFileSync(file.path, lines(round * 100, (round + 1) * 100))
+          await file.rotate(config(small))
+        }
+        return file
+      }
+
+      // A program was started anew while its log was being rotated: each booked its own place, and what lay between was lost.
+      it('a renewal waits for the rotation under way', async () => {
+        const file = await holey()
+        appendFileSync(file.path, lines(2000, 3000))
+        await Promise.all([file.rotate(config({ ...small, compress: true })), file.renew(config(small))])
+        appendFileSync(file.path, lines(3000, 3010))
+        assert.equal(await read(file), lines(0, 3010))
+        assert.ok(statSync(file.path).size < 2 * small.maxSize)
+      })
+
+      it('a renewal takes what was written after the last look, and keeps the owner', async (context: TestContext) => {
+        const file = await holey()
+        const isRoot = process.getuid?.() === 0
+        if (isRoot) chownSync(file.path, 12_345, 12_346)
+        appendFileSync(file.path, lines(2000, 2020))
+        await file.renew(config(small))
+        appendFileSync(file.path, lines(2020, 2030))
+        assert.equal(await read(file), lines(0, 2030))
+        if (isRoot) assert.deepEqual([statSync(file.path).uid, statSync(file.path).gid], [12_345, 12_346])
+        else context.diagnostic('only root can give files away')
+      })
+
+      for (const isRenamed of [false, true]) {
+        it(`a server killed in a renewal, ${isRenamed ? 'after' : 'before'} the new file was in its place, loses and doubles nothing`, async () => {
+          const file = await holey()
+          const end = await file.end()
+          const { head } = file
+          writeFileSync(`${file.path}.${head}-${end}`, await read(file, head))
+          if (isRenamed) writeFileSync(file.path, '')
+          const next = await reopened(file.path)
+          assert.equal(await next.end(), end)
+          appendFileSync(next.path, lines(2000, 2300))
+          await next.rotate(config(small))
+          assert.equal(await read(next), lines(0, 2300))
+        })
+      }
+    }
 
     // The disk was full when the cut had to be booked: the archive was deleted as if nothing had been cut, and the next look took the
     // shorter file for one that its program had emptied.

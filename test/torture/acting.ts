@@ -121,6 +121,9 @@ export class Acting {
       case 'action':
         await this.#request(deed.type)
         return
+      case 'pause':
+        await this.#pause(deed.ms)
+        return
       case 'cli':
         await this.#cli(deed.verb)
         return
@@ -223,13 +226,11 @@ export class Acting {
   async #request(type: 'signal' | 'reload' | 'action'): Promise<void> {
     const body = type === 'signal' ? { signal: 'USR1' } : type === 'action' ? { action: 'ping' } : {}
     const path = `/apis/pmk.dev/v1/namespaces/default/processes/${this.name}/${type}`
-    const headers = { 'content-type': 'application/json' }
     try {
       const answer = await this.#options.client.request({
         method: 'POST',
         path,
-        headers,
-        body: JSON.stringify(body),
+        ...jsonBody(body),
         signal: AbortSignal.timeout(15_000),
       })
       await answer.text()
@@ -237,6 +238,26 @@ export class Acting {
     } catch (err) {
       if (err instanceof ApiError && err.status.code >= 500 && err.status.code !== 503)
         this.#options.failed(`${this.name}: ${type}: ${err.message}`)
+    }
+  }
+
+  /** What is frozen still when the round is over is let go on then. */
+  async #pause(ms: number): Promise<void> {
+    const { client, over, failed } = this.#options
+    const path = `/apis/pmk.dev/v1/namespaces/default/processes/${this.name}/pause`
+    for (const paused of [true, false]) {
+      for (let tries = 0; tries < TRIES && !over(); tries++) {
+        try {
+          await (await client.request({ method: 'POST', path, ...jsonBody({ paused }), signal: AbortSignal.timeout(15_000) })).text()
+          break
+        } catch (err) {
+          const code = err instanceof ApiError ? err.status.code : 0
+          if (code === 500) failed(`${this.name}: pause ${paused}: ${(err as Error).message}`)
+          if (code >= 400 && code < 500) break
+        }
+        await pause(TRY_AGAIN)
+      }
+      if (paused) await pause(ms)
     }
   }
 
@@ -250,6 +271,10 @@ export class Acting {
     })
     if (code === 0) this.wanted.acknowledged({ fields })
   }
+}
+
+function jsonBody(body: object): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
 }
 
 /** What an answer says that tells that the write is wrong; undefined: there was no answer, or no server that could do it now. */

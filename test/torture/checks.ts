@@ -50,6 +50,10 @@ export function checkProcesses(dataDir: string, { instances }: Snapshot, ledger:
     else if (Number.isInteger(attempt) && instance.status?.attempt !== attempt && instance.spec.suspend !== true)
       wrong.push(`${pid} (${command}) is of attempt ${attempt} of ${name}, which is at ${instance.status?.attempt}`)
   }
+  const directories = readdirSync(join(dataDir, 'run'), { withFileTypes: true }).filter(
+    (entry) => entry.isDirectory() && !entry.name.startsWith('.'),
+  )
+  for (const { name } of directories) if (!byUid.has(name)) wrong.push(`run/${name} has no Instance`)
   return wrong
 }
 

@@ -18,7 +18,7 @@ export class Place {
   readonly disk: Disk
   readonly #mount: string
 
-  constructor(wanted: Disk, size: number = 192 * MIB) {
+  constructor(wanted: Disk, size: number = 128 * MIB) {
     this.root = mkdtempSync(join(tmpdir(), 'pmk-torture-'))
     this.scratch = join(this.root, 'scratch')
     this.#mount = join(this.root, 'disk')
@@ -32,11 +32,13 @@ export class Place {
     return this.disk !== 'shared'
   }
 
-  /** Takes all space but a few bytes. */
+  /** Takes all space but a few bytes. Most of it without writing: others' syncs must not have to wait for the ballast. */
   fill(): void {
+    const { available } = this
+    if (available > MIB) execFileSync('fallocate', ['-l', String(available - MIB), this.#ballast], { stdio: 'pipe' })
     const fd = openSync(this.#ballast, 'a')
     try {
-      for (let piece = 4 * MIB; piece >= 512; ) {
+      for (let piece = MIB; piece >= 512; ) {
         try {
           if (writeSync(fd, Buffer.alloc(piece, 1)) < piece) piece /= 2
         } catch (err) {

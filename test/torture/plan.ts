@@ -8,6 +8,8 @@ export type Deed =
   | { readonly type: 'scale'; readonly replicas: number }
   | { readonly type: 'start' | 'stop' | 'suspend' | 'resume' | 'restart' | 'restartNow' | 'delete' | 'orphan' }
   | { readonly type: 'signal' | 'reload' | 'action' }
+  /** Frozen for so many milliseconds. */
+  | { readonly type: 'pause'; readonly ms: number }
   /** By the real command line. */
   | { readonly type: 'cli'; readonly verb: 'stop' | 'start' | 'restart' }
 
@@ -36,7 +38,7 @@ export interface Plan {
   readonly round: number
   readonly length: number
   /** For each kill of the server: how many milliseconds after it was started, or was ready. */
-  readonly kills: readonly { readonly after: 'start' | 'ready'; readonly ms: number }[]
+  readonly kills: readonly { readonly after: 'start' | 'ready'; readonly ms: number; readonly politely: boolean }[]
   readonly deeds: ReadonlyMap<string, readonly Step<Deed>[]>
   readonly blows: readonly Step<Blow>[]
   /** Milliseconds between two writes of each writer of the flood. */
@@ -50,9 +52,12 @@ export function planOf(seed: number, round: number, around: Surroundings, option
   return {
     round,
     length,
-    kills: Array.from({ length: 40 }, () =>
-      random.chance(0.5) ? { after: 'start', ms: random.int(20, 1_200) } : { after: 'ready', ms: random.int(0, 800) },
-    ),
+    kills: Array.from({ length: 40 }, () => {
+      const politely = random.chance(0.08)
+      return random.chance(0.5)
+        ? { after: 'start', ms: random.int(20, 1_200), politely }
+        : { after: 'ready', ms: random.int(0, 800), politely }
+    }),
     deeds: deeds(random, round, length, around),
     blows: blows(random, round, length, options.canFill),
     flood: random.pick([2, 10, 50]),
@@ -100,6 +105,7 @@ function toyDeed(random: Random, slot: Slot, gen: string, around: Surroundings):
     signal: 2,
     reload: 1,
     action: 1,
+    pause: 1,
     cli: 1,
   })
   switch (type) {
@@ -109,6 +115,8 @@ function toyDeed(random: Random, slot: Slot, gen: string, around: Surroundings):
       return { type, spec: randomPatch(random, gen) }
     case 'scale':
       return { type, replicas: slot.forks === true ? random.int(0, 1) : random.int(0, 4) }
+    case 'pause':
+      return { type, ms: random.int(0, 2_000) }
     case 'cli':
       return { type, verb: random.pick(['stop', 'start', 'restart'] as const) }
     default:

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from '
 import { createServer, type Server } from 'node:net'
 import { join, resolve } from 'node:path'
 import nodeProcess from 'node:process'
+import { ApiError } from '../../src/api/status.ts'
 import type { HttpClient } from '../../src/client/http-client.ts'
 import type { ConfigMap, Process } from '../../src/generated/types.ts'
 import { cgroupBases } from '../../src/runtime/trees.ts'
@@ -14,7 +15,7 @@ import { Follower } from './followers.ts'
 import { describe, History, KINDS, keyOf } from './history.ts'
 import { Keeper, pause } from './keeper.ts'
 import { isAlive, Ledger } from './ledger.ts'
-import { checkLog, isRotating } from './lines.ts'
+import { checkLog, isRotating, LineReader } from './lines.ts'
 import { CONFIGS, SECRET_TEXT, SECRETS, SLOTS, type Surroundings } from './manifests.ts'
 import { type Disk, Place } from './place.ts'
 import { type Blow, type Plan, planOf } from './plan.ts'
@@ -26,8 +27,8 @@ const MAIN = resolve(import.meta.dirname, '../../dist/main.js')
 /** The world has to be at rest after this long, with all that others do on the machine. */
 const REST = 60_000
 /** Of the server at rest, far above what it takes. */
-const MOST_RSS = 512 * 1024
-const MOST_FDS = 1_500
+const MOST_RSS = 320 * 1024
+const MOST_FDS = 400
 
 /** What is not as it was promised. */
 export class Broken extends Error {
@@ -183,12 +184,12 @@ export class World {
   }
 
   async #kill({ kills, length }: Plan, begin: number): Promise<void> {
-    for (const { after, ms } of kills) {
+    for (const { after, ms, politely } of kills) {
       if (after === 'ready') await this.keeper.ready(REST)
       await pause(ms)
       if (performance.now() > begin + length) return
       // In an own end because of a full disk, too: then there is nobody to kill.
-      await this.keeper.kill()
+      await (politely ? this.keeper.stop() : this.keeper.kill())
       this.keeper.spawn()
       this.#ledger.read()
     }
@@ -233,6 +234,7 @@ export class World {
         this.keeper.excused = true
         this.place.fill()
         this.figures.fills += 1
+        await this.#readWhileFull()
         return
       case 'free':
         this.place.free()
@@ -251,6 +253,17 @@ export class World {
       case 'follow':
         await this.#follow(blow.slot)
         return
+    }
+  }
+
+  /** A full disk keeps nobody from reading. */
+  async #readWhileFull(): Promise<void> {
+    const { pid } = this.keeper
+    try {
+      await this.#client.for('Process').list({ signal: AbortSignal.timeout(15_000) })
+    } catch (err) {
+      const isDown = err instanceof ApiError && err.status.code === 503
+      if (!isDown && this.keeper.pid === pid) this.#problems.push(`a list on a full disk: ${(err as Error).message}`)
     }
   }
 
@@ -300,6 +313,7 @@ export class World {
       if (reasons.length === 0) quiet += 1
       else {
         quiet = 0
+        await this.#unpause(snapshot)
         if (this.#problems.length > 0) throw this.#broken([])
         if (performance.now() > begin + REST)
           throw this.#broken(
@@ -310,6 +324,16 @@ export class World {
       await pause(100)
     }
     this.figures.rest(performance.now() - begin)
+  }
+
+  async #unpause({ instances }: Snapshot): Promise<void> {
+    for (const { metadata, status } of instances) {
+      if (status?.conditions?.some(({ type, status: value }) => type === 'Paused' && value === 'True') !== true) continue
+      const path = `/apis/pmk.dev/v1/namespaces/default/instances/${metadata.name}/pause`
+      const request = { method: 'POST', path, headers: { 'content-type': 'application/json' }, body: '{"paused":false}' } as const
+      // Gone or dead since the look: the next one tells.
+      await this.#client.request(request).catch(() => undefined)
+    }
   }
 
   get #orphaned(): ReadonlySet<string> {
@@ -353,6 +377,7 @@ export class World {
     found.push(...checkUntouched(snapshot, this.#known, this.#disturbed))
     found.push(...checkDeaths(snapshot, this.#ledger, this.#lostShims))
     found.push(...(await this.#checkLogs(snapshot)))
+    found.push(...(await this.#checkServedLogs(snapshot)))
     found.push(...(await this.#checkFollowers()))
     const serverLog = readFileSync(this.#serverLog)
     found.push(...checkSecrets(dataDir, serverLog.subarray(this.#logRead), [...snapshot.processes.values(), ...snapshot.instances]))
@@ -410,6 +435,29 @@ export class World {
       this.figures.logBytes += bytes
       const bound = sizeOfLogs(join(this.place.dataDir, 'logs', uid))
       if (spec.process.startsWith('toy') && bound > 64 * 1024 * 4) found.push(`the log of ${name} takes ${bound} bytes`)
+    }
+    return found
+  }
+
+  /** What the API gives of this run and the one before, for one Instance of each round. */
+  async #checkServedLogs({ instances }: Snapshot): Promise<readonly string[]> {
+    const found: string[] = []
+    const ran = instances.filter(({ metadata }) => this.#ledger.of(metadata.uid).length > 0)
+    const instance = ran[(this.#plan?.round ?? 0) % Math.max(1, ran.length)]
+    if (instance === undefined) return found
+    const { name, uid } = instance.metadata
+    for (const previous of [false, true]) {
+      const path = `/apis/pmk.dev/v1/namespaces/default/instances/${name}/log`
+      const answer = await this.#client.request({ method: 'GET', path, query: { previous } })
+      const reader = new LineReader(this.#ledger, uid)
+      const wrong = reader.feed(Buffer.from(await answer.text(), 'latin1'))
+      found.push(...wrong.map((each) => `what the API gives of the log of ${name}${previous ? ' before' : ''}: ${each}`))
+      const attempt = (instance.status?.attempt ?? 0) - (previous ? 1 : 0)
+      const written = this.#ledger.lines(uid, attempt)
+      const { position } = reader
+      // Where attempts failed to start, the run before is another one.
+      if (position.attempt !== attempt || position.line >= written) continue
+      found.push(`the API gives ${position.line} of ${written} lines of attempt ${attempt} of ${name}`)
     }
     return found
   }
