@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 import type { Cgroup } from './cgroup.ts'
-import { CONTROLLERS, type Controllers } from './cgroup-controllers.ts'
+import { CONTROLLERS, type Controller, type Controllers } from './cgroup-controllers.ts'
 import { applyLimits } from './cgroup-limits.ts'
 import { Gate } from './gate.ts'
 import { quote } from './launch-chain.ts'
@@ -26,6 +26,8 @@ export class CgroupTrees implements ProcessTrees {
   readonly #base: Cgroup
   readonly #clock: Clock
   readonly #controllers: Controllers
+  /** What programs are told apart by from commands run beside. */
+  readonly #handedDown: readonly Controller[]
 
   /** For trees that an earlier server began without cgroups. */
   readonly #scanned: ProcessTrees
@@ -40,6 +42,7 @@ export class CgroupTrees implements ProcessTrees {
   }) {
     this.#base = options.base
     this.#controllers = options.controllers
+    this.#handedDown = (['memory', 'pids'] as const).filter((controller) => options.controllers.has(controller))
     this.#scanned = options.scanned
     this.#clock = options.clock
   }
@@ -111,9 +114,11 @@ export class CgroupTrees implements ProcessTrees {
   }
 
   async #make(root: TreeRoot): Promise<Cgroup> {
-    const instance = this.#instanceGroup(root)
-    await instance.createSoon()
-    await this.#handDown(instance)
+    if (this.#handedDown.length > 0) {
+      const instance = this.#instanceGroup(root)
+      await instance.createSoon()
+      await this.#handDown(instance)
+    }
     const group = this.groupOf(root)
     await group.createSoon()
     return group
@@ -129,9 +134,9 @@ export class CgroupTrees implements ProcessTrees {
 
   /** Memory and threads are told of the program alone, apart from commands that run beside it. */
   async #handDown(instance: Cgroup): Promise<void> {
-    const wanted = (['memory', 'pids'] as const).filter((controller) => this.#controllers.has(controller))
-    const has = wanted.length === 0 ? [] : (instance.read('cgroup.subtree_control') ?? '').split(' ')
-    const missing = wanted.filter((controller) => !has.includes(controller))
+    if (this.#handedDown.length === 0) return
+    const has = (instance.read('cgroup.subtree_control') ?? '').split(' ')
+    const missing = this.#handedDown.filter((controller) => !has.includes(controller))
     if (missing.length > 0) await instance.write('cgroup.subtree_control', missing.map((name) => `+${name}`).join(' '))
   }
 

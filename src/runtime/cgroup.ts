@@ -9,9 +9,9 @@ import {
   rmdirSync,
   statSync,
   write,
-  writeFileSync,
+  writeSync,
 } from 'node:fs'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, open } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { hasCode, isMissing } from './state-dir.ts'
@@ -82,7 +82,7 @@ export class Cgroup {
   }
 
   freeze(frozen: boolean): void {
-    ifThere(() => writeFileSync(join(this.path, 'cgroup.freeze'), frozen ? '1' : '0', { flag: 'r+' }), undefined)
+    ifThere(() => this.#writeNow('cgroup.freeze', frozen ? '1' : '0'), undefined)
   }
 
   /** Somebody has asked for its processes to be frozen; they may not all be yet. Groups above count for themselves. */
@@ -98,7 +98,7 @@ export class Cgroup {
   /** Kills all in it and below at once. False: the kernel is too old for that (before 5.14). */
   killAll(): boolean {
     try {
-      writeFileSync(join(this.path, 'cgroup.kill'), '1', { flag: 'r+' })
+      this.#writeNow('cgroup.kill', '1')
       return true
     } catch (err) {
       if (isMissing(err)) return !this.exists()
@@ -130,7 +130,22 @@ export class Cgroup {
 
   /** Asynchronous: making room for a lower limit may take the kernel a while. Throws what the kernel says. */
   async write(file: string, text: string): Promise<void> {
-    await writeFile(join(this.path, file), text, { flag: 'r+' })
+    const handle = await open(join(this.path, file), constants.O_WRONLY)
+    try {
+      await handle.write(text)
+    } finally {
+      await handle.close()
+    }
+  }
+
+  /** Some files can't be read, also not by the one who may write them. None is to be made. */
+  #writeNow(file: string, text: string): void {
+    const fd = openSync(join(this.path, file), constants.O_WRONLY)
+    try {
+      writeSync(fd, text)
+    } finally {
+      closeSync(fd)
+    }
   }
 
   /** Takes it away when neither process nor Instance is in it. */

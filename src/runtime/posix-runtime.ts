@@ -215,7 +215,8 @@ class PosixRuntime implements ProcessRuntime {
     const group = members.filter((member) => member.pgrp === pgrp)
     // One call reaches all of a group at once, those it forks meanwhile included.
     const first = group[0]
-    if (first === undefined || pgrp === undefined || readStat(first.pid)?.pgrp !== pgrp) return 0
+    const now = first === undefined ? undefined : readStat(first.pid)
+    if (pgrp === undefined || now?.startTime !== first?.startTime || now?.pgrp !== pgrp) return 0
     return sendSignal(-pgrp, number) ? group.length : 0
   }
 
