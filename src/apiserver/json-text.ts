@@ -1,4 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { jsonOf } from '../registry/object-text.ts'
 
 /** The object without all but its metadata. */
@@ -51,7 +52,7 @@ type ChangeType = 'ADDED' | 'MODIFIED' | 'DELETED'
 
 /** Newest lines of watches: as many as a burst of changes that reaches all watchers of a kind. */
 const LINES_KEPT = 256
-const lines = new Map<ApiObject, { readonly type: ChangeType; readonly bytes: Buffer }>()
+const lines = new BoundedMap<ApiObject, { readonly type: ChangeType; readonly bytes: Buffer }>(LINES_KEPT)
 
 /** The line of an event in a watch: made once for all watchers, who get the event at about the same time. */
 export function eventLine(type: ChangeType, object: ApiObject): Buffer {
@@ -59,11 +60,5 @@ export function eventLine(type: ChangeType, object: ApiObject): Buffer {
   if (known?.type === type) return known.bytes
   const bytes = Buffer.from(`{"type":"${type}","object":${jsonOf(object)}}\n`)
   lines.set(object, { type, bytes })
-  if (lines.size > LINES_KEPT) {
-    for (const oldest of lines.keys()) {
-      lines.delete(oldest)
-      break
-    }
-  }
   return bytes
 }

@@ -5,6 +5,7 @@ import { formatPath } from '../api/schema-path.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import { apiError, type Cause } from '../api/status.ts'
 import { structure } from '../api/structure.ts'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { wholeSeconds } from '../base/clock.ts'
 import { isJsonObject, type JsonObject, jsonEqual } from '../base/json.ts'
 import type { ManagedFieldsEntry } from '../generated/types.ts'
@@ -166,7 +167,8 @@ function ownersBeforeUpdate({ live, result, subresource }: UpdateOptions): Recor
 }
 
 const NONE: readonly ManagedFieldsEntry[] = []
-const storedOwners = new WeakMap<readonly ManagedFieldsEntry[], readonly Owner[]>()
+/** Of the objects that are being written at the time, again and again. */
+const storedOwners = new BoundedMap<readonly ManagedFieldsEntry[], readonly Owner[]>(2_048)
 
 /** The owners of a stored object. A list that can't be read counts as none. Read once for each stored list. */
 function liveOwners(live: ApiObject): readonly Owner[] {

@@ -3,11 +3,15 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import { MAX_OBJECT, MAX_VALUES, requireModest } from '../api/size.ts'
 import { apiError } from '../api/status.ts'
 import { structure } from '../api/structure.ts'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
 import { rememberText, rememberVersion, storedTextOf } from './object-text.ts'
 import { SharedParts } from './shared-parts.ts'
+
+/** Covers watchers that are a burst of changes behind; those that are further behind parse again. */
+const OLDER_KEPT = 512
 
 /**
  * Turns objects into stored texts and back. A text is parsed once, however many lists and watchers ask for it: the newest
@@ -16,8 +20,8 @@ import { SharedParts } from './shared-parts.ts'
  */
 export class Codec {
   readonly #newest = new Map<string, Decoded>()
-  readonly #older = new Map<Revision, ApiObject>()
-  readonly #deleted = new Map<Revision, ApiObject>()
+  readonly #older = new BoundedMap<Revision, ApiObject>(OLDER_KEPT)
+  readonly #deleted = new BoundedMap<Revision, ApiObject>(OLDER_KEPT)
   readonly #parts = new SharedParts()
 
   /** The text to store. It has no resourceVersion: that is the revision under which it will lie. Throws ApiError(RequestEntityTooLarge). */
@@ -35,7 +39,7 @@ export class Codec {
   /** The object that has just been stored as `kv`, without parsing it. */
   stored(kv: KeyValue, object: ApiObject): ApiObject {
     const versioned = { ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }
-    const copy = frozenCopy(this.#parts.shareOwners(versioned))
+    const copy = frozenCopy(versioned)
     rememberText(copy, kv.value)
     return this.#keep(kv, copy)
   }
@@ -50,7 +54,7 @@ export class Codec {
     const known = this.#find(kv)
     if (known !== undefined) return known
     const object = this.#parse(definition, kv)
-    remember(this.#older, kv.modRevision, object)
+    this.#older.set(kv.modRevision, object)
     return object
   }
 
@@ -61,7 +65,7 @@ export class Codec {
     const last = this.decodePast(definition, prev)
     const object = Object.freeze({ ...last, metadata: Object.freeze({ ...last.metadata, resourceVersion: String(revision) }) })
     rememberVersion(object, last)
-    remember(this.#deleted, revision, object)
+    this.#deleted.set(revision, object)
     // Somebody else may have deleted it, through a server of its own.
     if ((this.#newest.get(prev.key)?.revision ?? revision) <= prev.modRevision) this.forget(prev.key)
     return object
@@ -72,7 +76,7 @@ export class Codec {
     const newest = this.#newest.get(key)
     if (newest === undefined) return
     this.#newest.delete(key)
-    remember(this.#older, newest.revision, newest.object)
+    this.#older.set(newest.revision, newest.object)
   }
 
   #find(kv: KeyValue): ApiObject | undefined {
@@ -93,10 +97,10 @@ export class Codec {
   #keep(kv: KeyValue, object: ApiObject): ApiObject {
     const newest = this.#newest.get(kv.key)
     if (newest === undefined || newest.revision < kv.modRevision) {
-      if (newest !== undefined) remember(this.#older, newest.revision, newest.object)
+      if (newest !== undefined) this.#older.set(newest.revision, newest.object)
       this.#newest.set(kv.key, { revision: kv.modRevision, object })
     } else {
-      remember(this.#older, kv.modRevision, object)
+      this.#older.set(kv.modRevision, object)
     }
     return object
   }
@@ -105,16 +109,4 @@ export class Codec {
 interface Decoded {
   readonly revision: Revision
   readonly object: ApiObject
-}
-
-/** Covers watchers that are a burst of changes behind; those that are further behind parse again. */
-const OLDER_KEPT = 512
-
-function remember(objects: Map<Revision, ApiObject>, revision: Revision, object: ApiObject): void {
-  objects.set(revision, object)
-  if (objects.size <= OLDER_KEPT) return
-  for (const oldest of objects.keys()) {
-    objects.delete(oldest)
-    break
-  }
 }

@@ -1,3 +1,4 @@
+import { BoundedMap } from '../base/bounded-map.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { type PathElement, parseElement } from './field-path.ts'
 
@@ -26,25 +27,30 @@ export function fieldSet(member: boolean, children: Iterable<readonly [PathEleme
   return { member, children: kept }
 }
 
-/** How many different nodes are remembered: some dozens for each kind and way to write it. */
-const NODES_REMEMBERED = 8_192
-const canonical = new Map<string, FieldSet>()
+/** Some dozens for each kind and way to write it. */
+const canonical = new BoundedMap<string, FieldSet>(2_048)
 const numbers = new WeakMap<FieldSet, number>()
 let lastNumber = 0
+/** The key of an owner reference, which is hardly ever the same in two objects. */
+const OF_ONE_OBJECT = 'k:{"uid":'
 
 /**
  * The same set for all equal ones whose steps come in the same order, as far as remembered: what is made of it once, such as
- * its text, serves for thousands of objects of the same sort.
+ * its text, serves for thousands of objects of the same sort. A set that belongs to one object is given back as it is.
  */
 export function canonicalSet(set: FieldSet): FieldSet {
+  if (set.children.size === 0) return set.member ? LEAF_SET : EMPTY_SET
   if (numbers.has(set)) return set
   let key = set.member ? '.' : ''
   const children = new Map<PathElement, FieldSet>()
   for (const [element, child] of set.children) {
-    const same = child.children.size === 0 && child.member ? LEAF_SET : canonicalSet(child)
+    if (element.startsWith(OF_ONE_OBJECT)) return set
+    const same = canonicalSet(child)
+    const number = same === LEAF_SET ? 0 : numbers.get(same)
+    if (number === undefined) return set
     children.set(element, same)
-    // A step has no such character in front of a number: the number's end is the next step's start.
-    key += `\n${element}\n${numbers.get(same) ?? 0}`
+    // A step has no line break in front of a number: the number's end is the next step's start.
+    key += `\n${element}\n${number}`
   }
   const known = canonical.get(key)
   if (known !== undefined) return known
@@ -52,13 +58,12 @@ export function canonicalSet(set: FieldSet): FieldSet {
   lastNumber += 1
   numbers.set(made, lastNumber)
   canonical.set(key, made)
-  if (canonical.size > NODES_REMEMBERED) {
-    for (const oldest of canonical.keys()) {
-      canonical.delete(oldest)
-      break
-    }
-  }
   return made
+}
+
+/** Whether the set is one that canonicalSet made: there are few of them, and many objects have them. */
+export function isCanonical(set: FieldSet): boolean {
+  return numbers.has(set)
 }
 
 export function union(a: FieldSet, b: FieldSet): FieldSet {
@@ -123,9 +128,12 @@ export function pathsOf(set: FieldSet): readonly (readonly PathElement[])[] {
   return paths
 }
 
+const NOTHING_BELOW: JsonObject = Object.freeze({})
+
 /** FieldsV1: nested keys, sorted; `.` says that a node is a member beside what is below it. */
 export function toFieldsV1(set: FieldSet): JsonObject {
-  const fields: [string, JsonObject][] = set.member && set.children.size > 0 ? [['.', {}]] : []
+  if (set.children.size === 0) return NOTHING_BELOW
+  const fields: [string, JsonObject][] = set.member ? [['.', NOTHING_BELOW]] : []
   for (const element of [...set.children.keys()].sort()) fields.push([element, toFieldsV1(set.children.get(element) ?? EMPTY_SET)])
   return Object.fromEntries(fields)
 }

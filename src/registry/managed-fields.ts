@@ -1,4 +1,5 @@
 import type { ResourceDefinition } from '../api/scheme.ts'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { deepFreeze } from '../base/json.ts'
 import type { ManagedFieldsEntry } from '../generated/types.ts'
 import { fieldElement } from './field-path.ts'
@@ -10,6 +11,7 @@ import {
   type FieldSet,
   fieldSet,
   fromFieldsV1,
+  isCanonical,
   isEmptySet,
   LEAF_SET,
   toFieldsV1,
@@ -101,18 +103,20 @@ export function ownable(definition: ResourceDefinition, fields: FieldSet, subres
   )
 }
 
+/** Of sets that many objects have, and of those that one object has and that were read or written lately. */
 const decoded = new WeakMap<object, FieldSet>()
+const decodedLately = new BoundedMap<object, FieldSet>(2_048)
 const OPERATIONS: readonly unknown[] = ['Apply', 'Update']
 
 function decodeOwner(entry: ManagedFieldsEntry): Owner | undefined {
   const { manager = '', operation, apiVersion = '', subresource, time, fieldsType, fieldsV1 } = entry ?? {}
   if (!OPERATIONS.includes(operation) || fieldsType !== 'FieldsV1' || typeof manager !== 'string' || typeof apiVersion !== 'string')
     return undefined
-  const known = typeof fieldsV1 === 'object' && fieldsV1 !== null ? decoded.get(fieldsV1) : undefined
+  const known = typeof fieldsV1 === 'object' && fieldsV1 !== null ? (decoded.get(fieldsV1) ?? decodedLately.get(fieldsV1)) : undefined
   const fields = known ?? (fieldsV1 === undefined ? EMPTY_SET : fromFieldsV1(fieldsV1))
   if (fields === undefined) return undefined
   // What is frozen can't change under the set that was made of it.
-  if (known === undefined && fieldsV1 !== undefined && Object.isFrozen(fieldsV1)) decoded.set(fieldsV1, fields)
+  if (known === undefined && fieldsV1 !== undefined && Object.isFrozen(fieldsV1)) decodedLately.set(fieldsV1, fields)
   const owner: Owner = {
     manager,
     operation: operation as Owner['operation'],
@@ -138,8 +142,12 @@ function encodeOwner(owner: Owner): ManagedFieldsEntry {
   let fieldsV1 = encoded.get(fields)
   if (fieldsV1 === undefined) {
     fieldsV1 = deepFreeze(toFieldsV1(fields)) as NonNullable<ManagedFieldsEntry['fieldsV1']>
-    encoded.set(fields, fieldsV1)
-    decoded.set(fieldsV1, fields)
+    if (isCanonical(fields)) {
+      encoded.set(fields, fieldsV1)
+      decoded.set(fieldsV1, fields)
+    } else {
+      decodedLately.set(fieldsV1, fields)
+    }
   }
   return {
     manager,
@@ -188,4 +196,9 @@ function capUpdaters(owners: readonly Owner[]): Owner[] {
     excess -= merged.length - 1
   }
   return [...result]
+}
+
+/** Whether a set of fields, as it is stored, is one that many objects have. */
+export function isSharedFields(fieldsV1: object): boolean {
+  return decoded.has(fieldsV1)
 }

@@ -1,5 +1,6 @@
 import type { ApiObject } from '../api/object.ts'
 import type { ManagedFieldsEntry } from '../generated/types.ts'
+import { isSharedFields } from './managed-fields.ts'
 
 /** What each stored object was read from or written as: the text in the store, which has no resourceVersion. */
 const stored = new WeakMap<ApiObject, string>()
@@ -22,7 +23,7 @@ function ownerText({ fieldsV1, ...owner }: ManagedFieldsEntry): string {
   let fields = fieldsTexts.get(fieldsV1)
   if (fields === undefined) {
     fields = JSON.stringify(fieldsV1)
-    if (Object.isFrozen(fieldsV1)) fieldsTexts.set(fieldsV1, fields)
+    if (isSharedFields(fieldsV1)) fieldsTexts.set(fieldsV1, fields)
   }
   return text === '{}' ? `{"fieldsV1":${fields}}` : `${text.slice(0, -1)},"fieldsV1":${fields}}`
 }

@@ -1,4 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
+import { BoundedMap } from '../base/bounded-map.ts'
 import { deepFreeze, isJsonObject, type JsonObject } from '../base/json.ts'
 
 /** How many different parts are remembered: a few dozen sorts of objects, each with a few parts of its own. */
@@ -11,25 +12,23 @@ const LONGEST = 2_048
  * fields and the same defaults, which are most of what an object takes in memory.
  */
 export class SharedParts {
-  readonly #byText = new Map<string, object>()
-  readonly #shared = new WeakSet<object>()
+  readonly #byText = new BoundedMap<string, object>(REMEMBERED)
 
-  /** The object with the sets of fields that its managers own replaced by shared ones. */
-  shareOwners<T extends ApiObject>(object: T): T {
+  /** An object that was just parsed, with shared parts where others have equal ones: the sets of fields that managers own, and what its spec consists of. */
+  shareAll(object: ApiObject): ApiObject {
+    const owned: ApiObject & { readonly spec?: unknown } = this.#shareOwners(object)
+    if (!isJsonObject(owned.spec)) return owned
+    const shared: typeof owned = { ...owned, spec: this.#shareFields(owned.spec) }
+    return shared
+  }
+
+  #shareOwners(object: ApiObject): ApiObject {
     const entries = object.metadata.managedFields
-    if (entries === undefined || entries.every(({ fieldsV1 }) => fieldsV1 === undefined || this.#shared.has(fieldsV1))) return object
+    if (entries === undefined) return object
     const managedFields = entries.map((entry) =>
       entry.fieldsV1 === undefined ? entry : { ...entry, fieldsV1: this.#share(entry.fieldsV1) },
     )
     return { ...object, metadata: { ...object.metadata, managedFields } }
-  }
-
-  /** The same for all parts of an object that was just parsed, of which nothing is shared yet. */
-  shareAll(object: ApiObject): ApiObject {
-    const owned: ApiObject & { readonly spec?: unknown } = this.shareOwners(object)
-    if (!isJsonObject(owned.spec)) return owned
-    const shared: typeof owned = { ...owned, spec: this.#shareFields(owned.spec) }
-    return shared
   }
 
   #shareFields(fields: JsonObject): JsonObject {
@@ -48,14 +47,8 @@ export class SharedParts {
     const known = this.#byText.get(text)
     // Equal texts are equal JSON, with equal types.
     if (known !== undefined) return known as T
-    this.#shared.add(deepFreeze(part))
+    deepFreeze(part)
     this.#byText.set(text, part)
-    if (this.#byText.size > REMEMBERED) {
-      for (const oldest of this.#byText.keys()) {
-        this.#byText.delete(oldest)
-        break
-      }
-    }
     return part
   }
 }
