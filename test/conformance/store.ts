@@ -327,6 +327,50 @@ function describeCompaction(it: It): void {
     await rejectsWith(store.compact(7), 'Future')
   })
 
+  it('compacting while writers write loses nothing: watchers go on in order, and those too far back are told', async ({ store }) => {
+    const end = new AbortController()
+    const seen: StoreEvent[] = []
+    const watching = collect(store.watch('', 1, end.signal), seen)
+    const writers = Array.from({ length: 8 }, async (_, writer) => {
+      for (let n = 0, revision = 0; n < 60; n++) {
+        revision = (await store.put(`p/${writer}`, `${n}`, revision)).modRevision
+        await store.put(`q/${writer}/${n}`, 'new', 0)
+      }
+    })
+    const compacting = (async () => {
+      while (store.revision() < 1 + 8 * 120) {
+        const before = Math.max(1, store.revision() - 40)
+        await store.compact(before)
+        if (before > 2) await rejectsWith(firstEvents(store, '', before - 2, 1), 'Compacted')
+        const page = await store.range('q/', { limit: 5 })
+        if (page.next !== undefined) await store.range('q/', pageAfter(page, 5))
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+    })()
+    await Promise.all([...writers, compacting])
+    await eventually(() => assert.equal(changesIn(seen).length, 8 * 120))
+    assert.deepEqual(
+      changesIn(seen).map((event) => event.revision),
+      Array.from({ length: 8 * 120 }, (_, n) => n + 2),
+    )
+    end.abort()
+    await watching
+    assert.equal((await store.range('')).items.length, 8 + 8 * 60)
+  })
+
+  it('a wall clock that is set to another time makes no history old or young', async ({ store, clock }) => {
+    await fill(store, 'p/', 10_000)
+    await fill(store, 'q/', 100)
+    clock.jump(10 * 86_400_000)
+    await clock.advance(4 * 60_000)
+    assert.equal((await firstEvents(store, '', 1, 1))[0]?.revision, 2)
+    clock.jump(-20 * 86_400_000)
+    await eventually(async () => {
+      await clock.advance(60_000)
+      await rejectsWith(firstEvents(store, '', 1, 1), 'Compacted')
+    })
+  })
+
   it('old history goes by itself, but never the last 10,000 changes nor the last five minutes', async ({ store, clock }) => {
     await fill(store, 'old/', 10_000)
     await fill(store, 'mid/', 100)
