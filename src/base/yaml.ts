@@ -78,7 +78,7 @@ function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
 }
 
 function parseSafely(text: string, lines: LineCounter): readonly Document.Parsed[] {
-  const composer = new Composer({ lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false })
+  const composer = new Composer({ lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false, logLevel: 'error' })
   return [...composer.compose(tokensOf(text, lines))]
 }
 
@@ -86,10 +86,8 @@ function toPlain(document: Document, at: (offset: number) => YamlPosition): unkn
   try {
     return document.toJS({ maxAliasCount: 100 })
   } catch (err) {
-    // Unresolved and exploding aliases are found only here.
-    if (err instanceof ReferenceError || err instanceof RangeError)
-      throw new YamlError(err.message, at(document.range?.[0] ?? 0), { cause: err })
-    throw err
+    // Unresolved and exploding aliases, and merges of what is no map, are found only here, and have no error class in common.
+    throw new YamlError(err instanceof Error ? err.message : String(err), at(document.range?.[0] ?? 0), { cause: err })
   }
 }
 

@@ -1,4 +1,5 @@
-import { readdir, readFile, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { formatBytes } from '../base/quantity.ts'
 import { type Manifest, ManifestError, type Problem } from './manifest.ts'
@@ -50,8 +51,20 @@ export async function loadManifests(options: LoadOptions): Promise<readonly Mani
 
 async function readManifests(path: string): Promise<readonly Manifest[]> {
   const file = printable(path)
-  const bytes = await orProblem(file, readFile(path))
+  const bytes = await orProblem(file, readBounded(file, path))
   return parseManifests(file, decode(file, bytes))
+}
+
+/** What isn't a file of a known size, such as a pipe of the shell or /dev/zero, is read as far as a file may reach. */
+async function readBounded(file: string, path: string): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of createReadStream(path, { end: LARGEST_FILE, highWaterMark: 256 * 1024 })) {
+    chunks.push(chunk as Uint8Array)
+    size += (chunk as Uint8Array).length
+  }
+  if (size > LARGEST_FILE) throw new ManifestError([{ file, message: `has more than ${formatBytes(LARGEST_FILE)}` }])
+  return Buffer.concat(chunks)
 }
 
 async function listFiles(path: string, recursive: boolean): Promise<readonly string[]> {

@@ -99,3 +99,8 @@ test('what is written reads back the same', () => {
   }
   assert.deepEqual(parseYaml(stringifyYaml(value))[0]?.value, value)
 })
+
+// It was a 500 of the server and a crash of the command line: the library throws an Error without a class for it.
+test('a merge of what is no map is a mistake of the text', () => {
+  assert.throws(() => parseYaml('a: &a [1]\nb:\n  <<: x\n'), YamlError)
+})
