@@ -23,9 +23,17 @@ export interface ProcessReconcilerOptions {
   readonly clock: Clock
 }
 
+/**
+ * The first status of a Process waits so long for the first word of its Instances, which brings the key back at once: a status that
+ * holds for milliseconds would cost a write, just when the programs are to be started.
+ */
+const FIRST_STATUS: Millis = 500
+
 /** Makes of each Process its Revisions and Instances, and says in its status how they are. */
 export class ProcessReconciler implements Reconciler {
   readonly #options: ProcessReconcilerOptions
+  /** Since when those without a status are known, by uid. */
+  readonly #begun = new Map<string, Millis>()
 
   constructor(options: ProcessReconcilerOptions) {
     this.#options = options
@@ -35,6 +43,7 @@ export class ProcessReconciler implements Reconciler {
     const { processes, revisions, instances, clock } = this.#options
     const process = processes.get(key)
     if (process === undefined) return {}
+    if (isDeleting(process)) this.#begun.delete(process.metadata.uid)
     if (isDeleting(process)) return this.#finalize(process, key, context)
 
     const { revision, collisions } = await revisions.ensure(process, key, context)
@@ -42,7 +51,19 @@ export class ProcessReconciler implements Reconciler {
     const rollout = planRollout({ process, instances: observed, revision, now: clock.now() })
     const done = await instances.carryOut(process, observed, revision, rollout, context)
     await revisions.removeObsolete(process, key, revision, done.instances, context.signal)
+    const wait = collisions > 0 || done.obstacle !== undefined ? 0 : this.#waitForFirstWord(process, done.instances)
+    if (wait > 0) return { requeueAfter: wait }
     return this.#report({ process, revision, collisions, ...done }, context)
+  }
+
+  /** How long a new Process has still to wait for what its Instances say; 0 when one has said something. */
+  #waitForFirstWord({ metadata, status }: Process, instances: readonly Instance[]): Millis {
+    const isSilent = instances.length > 0 && instances.every((instance) => instance.status?.phase === undefined)
+    if (status?.observedGeneration !== undefined || !isSilent) return 0
+    const now = this.#options.clock.monotonic()
+    const begun = this.#begun.get(metadata.uid) ?? now
+    this.#begun.set(metadata.uid, begun)
+    return begun + FIRST_STATUS - now
   }
 
   /** Its Instances go first, and stay visible until their programs have ended; it goes with the last one. */
@@ -66,6 +87,7 @@ export class ProcessReconciler implements Reconciler {
   async #report({ obstacle, ...state }: State, { signal }: ReconcileContext): Promise<Result> {
     const { client, events, clock } = this.#options
     const { process } = state
+    this.#begun.delete(process.metadata.uid)
     const now = clock.now()
     const rollout = planRollout({ ...state, now })
     const { status, lookAgainAfter } = processStatus({ ...state, rollout, now, ...(obstacle === undefined ? {} : { obstacle }) })

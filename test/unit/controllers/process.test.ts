@@ -46,6 +46,29 @@ test('a Process becomes a Revision and Instances, and is Ready when they are', a
   })
 })
 
+test('what becomes Ready at once has one status written, and no other before', async () => {
+  await start({ heartbeats: false })
+  await env.quiet()
+  const before = env.store.revision()
+  await env.create('web')
+  await ready('web')
+  // Process, Revision, Instance, the status of the Instance and that of the Process.
+  assert.equal(env.store.revision() - before, 5)
+})
+
+test('when its Instances say nothing for half a second, the first status says so', async () => {
+  await start({
+    outcome: () => {
+      throw new Error('An agent that is not there')
+    },
+  })
+  await env.create('web')
+  await env.clock.advance(400)
+  assert.equal((await env.process('web')).status?.observedGeneration, undefined)
+  await env.clock.advance(200)
+  await env.until(async () => assertPartly((await env.process('web')).status, { observedGeneration: 1, reason: 'Starting' }))
+})
+
 test('when nothing changes, nothing is written', async () => {
   await start({ heartbeats: false })
   await env.create('web', { replicas: 3 })
