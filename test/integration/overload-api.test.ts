@@ -53,7 +53,7 @@ function get(path: string): string {
 }
 
 /** With few of everything, so that a test needn't open thousands of connections to have too many. */
-const FEW = { requests: 20, streams: 30, connections: 60, heldBytes: 20 * MEGABYTE, stalledAfter: 1_500 }
+const FEW = { requests: 20, streams: 30, connections: 60, heldBytes: 20 * MEGABYTE, stalledAfter: 2_500 }
 
 describe('an overloaded API server', () => {
   let server: ApiServerProcess
