@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,8 +34,10 @@ export class Place {
 
   /** Takes all space but a few bytes. Most of it without writing: others' syncs must not have to wait for the ballast. */
   fill(): void {
-    const { available } = this
-    if (available > MIB) execFileSync('fallocate', ['-l', String(available - MIB), this.#ballast], { stdio: 'pipe' })
+    for (let spare = MIB; spare < this.available; spare *= 2) {
+      // What others take at the same moment may be missing: then a little less.
+      if (spawnSync('fallocate', ['-l', String(this.available - spare), this.#ballast], { stdio: 'ignore' }).status === 0) break
+    }
     const fd = openSync(this.#ballast, 'a')
     try {
       for (let piece = MIB; piece >= 512; ) {
