@@ -69,12 +69,12 @@ export function randomSpec(random: Random, slot: Slot, gen: string, around: Surr
       return { ...base, replicas: 2, args: [`gen=${gen}`, `life=${life}`, `end=${end}`, 'every=100'] }
     }
     case 'talker':
-      // 8 KiB each 100 ms: the live file is full after a second.
+      // Some 4 KiB each 100 ms: the live file is full after two seconds, and what is kept lasts for minutes without a server.
       return {
         ...base,
         replicas: 1,
-        args: [`gen=${gen}`, 'every=100', `burst=${random.pick([50, 100])}`],
-        logs: { maxSize: '64Ki', maxFiles: 20, compress: random.chance(0.5) },
+        args: [`gen=${gen}`, 'every=100', `burst=${random.pick([30, 60])}`],
+        logs: { maxSize: '64Ki', maxFiles: 100, compress: random.chance(0.5) },
       }
     case 'toy':
       return { ...base, ...toy(random, slot, gen, around) }
