@@ -6,6 +6,7 @@ import { createHttpClient } from '../client/http-client.ts'
 import { type DataDir, prepareDataDir } from './data-dir.ts'
 import { nodeFlags } from './node-flags.ts'
 import { runningServer, type ServerRecord, startTimeOf } from './server-file.ts'
+import { putFullLogAside, sizeOf } from './server-log.ts'
 
 /** How often the state of a starting or ending server is looked at. */
 const POLL: Millis = 20
@@ -45,6 +46,7 @@ export async function startServer(
   if (before.state !== 'stopped') return { ...(await untilReady(dir, options)), started: false }
 
   prepareDataDir(dir)
+  putFullLogAside(dir.serverLog)
   const logStart = sizeOf(dir.serverLog)
   const command = [
     nodeProcess.execPath,
@@ -123,15 +125,6 @@ async function ask(dir: DataDir, path: string, signal: AbortSignal): Promise<str
     return (err as Error).message
   } finally {
     await client.close()
-  }
-}
-
-function sizeOf(file: string): number {
-  try {
-    return readFileSync(file).length
-  } catch {
-    // Not there yet: the first start makes it.
-    return 0
   }
 }
 
