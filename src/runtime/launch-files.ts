@@ -118,8 +118,9 @@ function blank(path: string): void {
     const { size } = fstatSync(fd)
     const first = Buffer.alloc(1)
     if (size === 0 || (readSync(fd, first, 0, 1, 0) === 1 && first[0] === NEWLINE)) return
-    writeAll(fd, Buffer.alloc(Math.min(size, KEPT_SIZE), NEWLINE))
+    // The first byte tells that it is done: it goes in the last step.
     if (size > KEPT_SIZE) ftruncateSync(fd, KEPT_SIZE)
+    writeAll(fd, Buffer.alloc(Math.min(size, KEPT_SIZE), NEWLINE))
   } finally {
     closeSync(fd)
   }
