@@ -32,6 +32,8 @@ export class Instance {
   /** It is being removed. */
   leaving = false
   run: Run | undefined
+  /** Time of the exit record that was there when the run was last looked at. */
+  checkedRecord: number | undefined
   shim: ProcessIdentity | undefined
   main: ProcessIdentity | undefined
   watcher: FSWatcher | undefined

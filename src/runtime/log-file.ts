@@ -137,6 +137,11 @@ export class LogFile {
     return { live: end - this.#place.head, end, grown }
   }
 
+  /** True when the file isn't as large as it was at the last look. */
+  hasChanged(): boolean {
+    return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) !== this.#size
+  }
+
   /** The logical end at this moment. */
   end(): Promise<number> {
     return this.locked(() => this.sample().end)
@@ -405,6 +410,9 @@ export class LogFile {
   }
 }
 
+/** Between looks at a log into which nobody writes. */
+export const QUIET_LOOK: Millis = 10_000
+
 /** When the next look is due, from how fast the log grows: often enough to stay near its size. */
 export function nextLook(options: {
   readonly grown: number
@@ -413,6 +421,6 @@ export function nextLook(options: {
   readonly previous: Millis
 }): Millis {
   const { grown, during, maxSize, previous } = options
-  if (grown <= 0) return Math.min(10_000, Math.max(1_000, previous * 2))
+  if (grown <= 0) return Math.min(QUIET_LOOK, Math.max(1_000, previous * 5))
   return Math.min(1_000, Math.max(50, (maxSize / 8 / grown) * Math.max(1, during)))
 }

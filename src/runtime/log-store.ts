@@ -9,9 +9,10 @@ import type { SpawnChild } from './child.ts'
 import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
 import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
-import { LogFile, nextLook } from './log-file.ts'
+import { LogFile, nextLook, QUIET_LOOK } from './log-file.ts'
 import { LogLinks } from './log-links.ts'
 import { type Output, type RunMark, readOutput, tailOf } from './log-output.ts'
+import { QuietLogs } from './quiet-logs.ts'
 import { type RetiredLog, RetiredLogs } from './retired-logs.ts'
 import type { HostGap, InstanceId, LogConfig, LogOptions, LogPiece, Notice, RunConfig } from './runtime.ts'
 import type { Spares } from './spares.ts'
@@ -60,6 +61,7 @@ export class LogStore {
   readonly #logs = new Map<InstanceId, Promise<Log>>()
   readonly #rotations = new Gate(MAX_ROTATIONS)
   readonly #openings = new Gate(MAX_OPENING)
+  readonly #quiet: QuietLogs<Log>
   readonly #links: LogLinks
   readonly #retired: RetiredLogs
   /** Instances with a directory that an earlier server made. */
@@ -74,6 +76,12 @@ export class LogStore {
 
   constructor(options: LogStoreOptions) {
     this.#options = options
+    this.#quiet = new QuietLogs<Log>({
+      clock: options.clock,
+      interval: QUIET_LOOK,
+      hasGrown: ({ out, err, config }) => out.hasChanged() || (config?.mergeStderr === false && err.hasChanged()),
+      onGrowth: (log) => this.#lookIn(log, 0),
+    })
     this.#links = new LogLinks(this.#root)
     this.#retired = new RetiredLogs(join(this.#root, '.retired'))
   }
@@ -112,6 +120,7 @@ export class LogStore {
   async close(): Promise<void> {
     this.#closed = true
     this.#cancelSweep?.()
+    this.#quiet.close()
     await this.#sweeping
     await Promise.all(this.#endings)
     for (const opening of this.#logs.values()) {
@@ -216,6 +225,7 @@ export class LogStore {
     const log = await opening
     log.retired = true
     log.cancel?.()
+    this.#quiet.delete(log)
     await log.looking
     this.#logs.delete(instance)
     const entry = { instance, epoch: epochOf(this.#options.clock.now()), ...(log.link === undefined ? {} : { link: log.link }) }
@@ -252,7 +262,7 @@ export class LogStore {
         'LogTruncated',
         'The program emptied its own log. To write to /dev/stdout it should open it for appending (>>)',
       )
-    const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log.child({ instance }), truncated }
+    const options = { mode: this.#mode, tools: this.#tools, log: this.#options.log, truncated }
     const files = { out: new LogFile({ ...options, path: log }), err: new LogFile({ ...options, path: err }) }
     const owners = new Map<LogFile, number>()
     // After a first opening that failed half-way, the directory is there too.
@@ -304,11 +314,16 @@ export class LogStore {
   #lookIn(log: Log, delay: Millis): void {
     if (this.#closed || log.retired || log.looking !== undefined) return
     log.cancel?.()
+    if (delay >= QUIET_LOOK) {
+      this.#quiet.add(log)
+      return
+    }
+    this.#quiet.delete(log)
     log.cancel = this.#options.clock.schedule(delay, () => {
       log.looking = this.#look(log, delay)
         .catch((err: unknown) => {
           this.#options.log.error({ instance: log.instance, err }, 'Could not rotate a log')
-          return 10_000
+          return QUIET_LOOK
         })
         .then((next) => {
           log.looking = undefined
@@ -320,7 +335,7 @@ export class LogStore {
   async #look(log: Log, during: Millis): Promise<Millis> {
     const { config } = log
     if (config === undefined) return 1_000
-    let next = 10_000
+    let next = QUIET_LOOK
     for (const file of config.mergeStderr ? [log.out] : [log.out, log.err]) {
       const { live, grown } = file.sample()
       if (live >= config.maxSize) {

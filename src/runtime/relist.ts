@@ -6,6 +6,8 @@ import type { ProcessTrees } from './process-tree.ts'
 import type { RunObserver } from './run-observer.ts'
 
 const RELIST_INTERVAL: Millis = 30_000
+/** Each so many relists all records are opened. */
+const THOROUGH = 10
 /** The loop's own pulse: when it comes late by this much, file events may have been dropped. */
 const PULSE: Millis = 1_000
 const STALL: Millis = 100
@@ -30,6 +32,7 @@ export class Relist {
   #last: Millis = 0
   #late = false
   #closed = false
+  #count = 0
 
   constructor(options: RelistOptions) {
     this.#options = options
@@ -67,7 +70,9 @@ export class Relist {
 
   async #relist(): Promise<void> {
     const { entries, observer, trees } = this.#options
-    await inSlices(entries(), (entry) => observer.recheck(entry))
+    this.#count += 1
+    const isThorough = this.#count % THOROUGH === 0
+    await inSlices(entries(), (entry) => (isThorough ? observer.recheck(entry) : observer.check(entry)))
     if (this.#closed) return
     const running = entries().filter((entry) => entry.run?.state === 'running')
     await trees.remember(running.map((entry) => entry.root))

@@ -1,5 +1,5 @@
 import { watch } from 'node:fs'
-import type { Clock, Millis } from '../base/clock.ts'
+import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Hints } from './hints.ts'
 import type { Instance } from './instance.ts'
@@ -14,6 +14,8 @@ const PID_FILE_TIMEOUT: Millis = 10_000
 const PID_FILE_INTERVAL: Millis = 50
 const ORPHAN_INTERVAL: Millis = 1_000
 const SIGCONT = 18
+/** Times of files are no finer. */
+const COARSE_TICK: Millis = 1_000
 
 export interface RunObserverOptions {
   readonly dir: StateDir
@@ -43,6 +45,23 @@ export class RunObserver {
     const { run, main, shim, watcher, extra, file } = entry
     const isSettledDown = run?.state === 'running' && run.supervised && watcher !== undefined && extra?.attempt !== file?.attempt
     if (isSettledDown && main?.pid === run.pid && shim !== undefined && isAlive(main) && isAlive(shim)) return run
+    return this.refresh(entry)
+  }
+
+  /**
+   * The same at a third of the cost, for those that are looked at again and again: an end not told by an event shows in the time
+   * of the record, the death of a shim in its FIFO. A shim that somebody stopped isn't noticed.
+   */
+  async check(entry: Instance): Promise<Run | undefined> {
+    const { run, watcher, extra, file } = entry
+    const isSettledDown = run?.state === 'running' && run.supervised && watcher !== undefined && extra?.attempt !== file?.attempt
+    if (!isSettledDown) return this.refresh(entry)
+    const { dir, clock, trees } = this.#options
+    entry.paused = trees.isPaused(entry.root)
+    const recorded = dir.recordedAt(entry.id)
+    if (recorded === entry.checkedRecord && dir.hasShim(entry.id)) return run
+    // One written just now may be written once more in the same tick.
+    entry.checkedRecord = epochOf(clock.now()) - (recorded ?? 0) > COARSE_TICK ? recorded : undefined
     return this.refresh(entry)
   }
 

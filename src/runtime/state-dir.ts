@@ -9,6 +9,7 @@ import {
   readFileSync,
   readSync,
   renameSync,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { rename, rm, symlink } from 'node:fs/promises'
@@ -178,6 +179,11 @@ export class StateDir {
     } finally {
       closeSync(fd)
     }
+  }
+
+  /** When a shim wrote last how an attempt ended, in milliseconds; undefined when there is no record. */
+  recordedAt(instance: InstanceId): number | undefined {
+    return statSync(this.file(instance, 'exit'), { throwIfNoEntry: false })?.mtimeMs
   }
 
   /**

@@ -70,7 +70,7 @@ describe('the time index of a log', () => {
 
   test('a log is looked at the more often the faster it grows', () => {
     const look = (grown: number, previous = 1_000): number => nextLook({ grown, during: 1_000, maxSize: 50 * 1024 * 1024, previous })
-    assert.equal(look(0), 2_000)
+    assert.equal(look(0), 5_000)
     assert.equal(look(0, 8_000), 10_000)
     assert.equal(look(1_000), 1_000)
     assert.equal(Math.round(look(50 * 1024 * 1024)), 125)
