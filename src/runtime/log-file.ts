@@ -87,6 +87,7 @@ export class LogFile {
   readonly #truncated: () => void
   #place: Place = { base: 0, head: 0 }
   #size = 0
+  #looked = 0
   #lock: Promise<unknown> = Promise.resolve()
   #turn: Promise<unknown> = Promise.resolve()
   #generation = 0
@@ -137,9 +138,16 @@ export class LogFile {
     return { live: end - this.#place.head, end, grown }
   }
 
-  /** True when the file isn't as large as it was at the last look. */
+  /** As `sample`, for whoever decides by it when to look again. */
+  look(): Sample {
+    const sample = this.sample()
+    this.#looked = this.#size
+    return sample
+  }
+
+  /** True when the file isn't as large as it was at the last `look`, whoever has sampled it since. */
   hasChanged(): boolean {
-    return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) !== this.#size
+    return (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) !== this.#looked
   }
 
   /** The logical end at this moment. */

@@ -47,6 +47,9 @@ interface Log extends Output {
 
 const KEPT_MARKS = 8
 const FIRST_LOOK: Millis = 200
+const AFTER_ROTATION: Millis = 1_000
+/** After a failure, as on a full disk. */
+const RETRY: Millis = 5_000
 /** Rotations at once: each costs one thread of Node's four while it compresses. */
 const MAX_ROTATIONS = 2
 /** Logs opened at once that an earlier server tended. */
@@ -323,7 +326,7 @@ export class LogStore {
       log.looking = this.#look(log, delay)
         .catch((err: unknown) => {
           this.#options.log.error({ instance: log.instance, err }, 'Could not rotate a log')
-          return QUIET_LOOK
+          return RETRY
         })
         .then((next) => {
           log.looking = undefined
@@ -337,8 +340,9 @@ export class LogStore {
     if (config === undefined) return 1_000
     let next = QUIET_LOOK
     for (const file of config.mergeStderr ? [log.out] : [log.out, log.err]) {
-      const { live, grown } = file.sample()
+      const { live, grown } = file.look()
       if (live >= config.maxSize) {
+        next = Math.min(next, AFTER_ROTATION)
         await this.#rotations.run(async () => {
           const dropped = await file.rotate(config)
           if (dropped > 0)

@@ -92,6 +92,17 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       })
     }
 
+    it('what was written since the last look is there to be looked at, although readers have sampled it', async () => {
+      const file = await newLog()
+      assert.equal(file.look().live, 0)
+      assert.equal(file.hasChanged(), false)
+      appendFileSync(file.path, lines(0, 10))
+      assert.equal(file.sample().live, 1_000)
+      assert.equal(file.hasChanged(), true)
+      file.look()
+      assert.equal(file.hasChanged(), false)
+    })
+
     it('archives and live file together are the whole, byte for byte', async () => {
       const file = await newLog()
       for (let round = 0; round < 10; round++) {
