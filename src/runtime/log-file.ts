@@ -25,6 +25,9 @@ import { LogIndex } from './log-index.ts'
 import { digest, readAt, readJson, writeSynced } from './log-io.ts'
 import type { LogConfig } from './runtime.ts'
 
+/** Seconds that an archive must be going to live, at the present rate, to be worth its copy. */
+const ARCHIVE_WORTH = 30
+
 /** A piece taken off the live file: the bytes of the logical range [start, end). */
 export interface Archive {
   readonly path: string
@@ -61,8 +64,14 @@ export interface Sample {
   /** Bytes in the live file that are kept. */
   readonly live: number
   readonly end: number
+}
+
+export interface Look {
+  readonly live: number
   /** Bytes more than at the last look. */
   readonly grown: number
+  /** The same in a second; 0 at the first look. */
+  readonly rate: number
 }
 
 export interface LogFileOptions {
@@ -88,6 +97,7 @@ export class LogFile {
   #place: Place = { base: 0, head: 0 }
   #size = 0
   #looked = 0
+  #lookedAt: { readonly at: Millis | undefined; readonly end: number } = { at: undefined, end: 0 }
   #lock: Promise<unknown> = Promise.resolve()
   #turn: Promise<unknown> = Promise.resolve()
   #generation = 0
@@ -116,14 +126,14 @@ export class LogFile {
     await this.#recover(beside)
     this.#recoverRenewal()
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
+    this.#lookedAt = { at: undefined, end: this.#place.base + this.#size }
   }
 
   /** Looks at the file's size and keeps the index. `final`: nothing more is to come for now. */
   sample(options: { readonly final?: boolean } = {}): Sample {
-    if (this.#cutting) return { live: 0, end: this.#place.base + this.#size, grown: 0 }
+    if (this.#cutting) return { live: 0, end: this.#place.base + this.#size }
     const stat = statSync(this.path, { throwIfNoEntry: false })
     const size = stat?.size ?? 0
-    const grown = size - this.#size
     if (size < this.#size) {
       // The program emptied its own log, as `>/dev/stdout` does. Positions go on from where the log was. When it has
       // written as much again between two looks, this isn't seen, and a follower misses that much.
@@ -135,14 +145,17 @@ export class LogFile {
     this.#size = size
     const end = this.#place.base + size
     if (stat !== undefined && size > 0) this.index.add({ offset: end, epoch: stat.mtimeMs }, { force: options.final ?? false })
-    return { live: end - this.#place.head, end, grown }
+    return { live: end - this.#place.head, end }
   }
 
-  /** As `sample`, for whoever decides by it when to look again. */
-  look(): Sample {
-    const sample = this.sample()
+  /** As `sample`, for whoever decides by it what to do and when to look again. `at`: on the monotonic clock. */
+  look(at: Millis): Look {
+    const { live, end } = this.sample()
+    const { at: before, end: from } = this.#lookedAt
+    const grown = end - from
     this.#looked = this.#size
-    return sample
+    this.#lookedAt = { at, end }
+    return { live, grown, rate: before === undefined || at <= before ? 0 : (grown / (at - before)) * 1_000 }
   }
 
   /** True when the file isn't as large as it was at the last `look`, whoever has sampled it since. */
@@ -186,18 +199,28 @@ export class LogFile {
     return archives.sort((a, b) => a.start - b.start)
   }
 
-  /** Rotates until the live file is below its size. Gives the bytes dropped without a copy, when it grew too fast for that. */
-  rotate(config: LogConfig): Promise<number> {
-    return this.#inTurn(() => this.#rotate(config))
+  /**
+   * Rotates until the live file is below its size. Gives the bytes dropped without a copy, because it grew too fast for that. `rate`:
+   * bytes a second that it grows by. An archive of a fast log would be deleted as soon as it is made, and the copy costs more
+   * than the program's own writing: then the live file itself holds as much as live file and archives may, and only its head goes.
+   */
+  rotate(config: LogConfig, rate: number): Promise<number> {
+    return this.#inTurn(() => this.#rotate(config, rate))
   }
 
-  async #rotate(config: LogConfig): Promise<number> {
+  async #rotate(config: LogConfig, rate: number): Promise<number> {
     const maxSize = Math.max(config.maxSize, 2 * BLOCK)
     const maxLive = maxSize * Math.max(config.maxFiles, 1)
+    // A copy-truncate would drop all of it.
+    const isFast = this.#mode !== 'truncate' && rate * ARCHIVE_WORTH >= maxLive
     let dropped = 0
     for (;;) {
       const { live } = this.sample()
       if (live < maxSize) break
+      if (isFast && live <= maxLive + maxSize) {
+        this.#makeRoom(maxSize, maxLive + maxSize - live)
+        return dropped
+      }
       if (live > maxLive + maxSize) {
         // What is dropped is older than all that retention would keep, and so are the archives.
         dropped += await this.#takeOff(live - maxLive, undefined)

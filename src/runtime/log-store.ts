@@ -340,11 +340,11 @@ export class LogStore {
     if (config === undefined) return 1_000
     let next = QUIET_LOOK
     for (const file of config.mergeStderr ? [log.out] : [log.out, log.err]) {
-      const { live, grown } = file.look()
+      const { live, grown, rate } = file.look(this.#options.clock.monotonic())
       if (live >= config.maxSize) {
         next = Math.min(next, AFTER_ROTATION)
         await this.#rotations.run(async () => {
-          const dropped = await file.rotate(config)
+          const dropped = await file.rotate(config, rate)
           if (dropped > 0)
             this.#notify(
               log.instance,

@@ -37,6 +37,7 @@ class Follower {
   }
 
   async end(): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
     const ended = once(this.#child, 'exit')
     this.#child.kill('SIGINT')
     await ended
@@ -60,17 +61,17 @@ test('a follower loses and doubles nothing over rotations, restarts of the progr
   const followers = [new Follower('alike'), new Follower('--timestamps', 'alike')]
   const [plain, stamped] = followers
   try {
-    await eventually(() => assert.ok((plain?.lines.length ?? 0) > 20, 'no line came'))
+    await eventually(() => assert.ok((plain?.lines.length ?? 0) > 20, `no line came: ${plain?.notes}`))
     await server.kill()
     await server.run()
     const seen = plain?.lines.length ?? 0
     await eventually(() => assert.ok((plain?.lines.length ?? 0) > seen, 'nothing came after the restart'), { within: 20_000 })
     await server.kill()
     await server.run()
-    await eventually(() => assert.equal(plain?.lines.at(-1), 'end'), { within: 30_000 })
+    await eventually(() => assert.equal(plain?.lines.at(-1), 'end', plain?.notes), { within: 30_000 })
     await server.ok('restart', 'alike', '--wait', '--timeout=30s')
-    await eventually(() => assert.equal(plain?.lines.filter((line) => line === 'end').length, 2), { within: 30_000 })
-    await eventually(() => assert.equal(stamped?.lines.length, 802), { within: 10_000 })
+    await eventually(() => assert.equal(plain?.lines.filter((line) => line === 'end').length, 2, plain?.notes), { within: 30_000 })
+    await eventually(() => assert.equal(stamped?.lines.length, 802, stamped?.notes), { within: 10_000 })
     assert.equal(plain?.lines.length, 802)
     const text = stamped?.lines.map((line) => line.replace(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /, ''))
     assert.deepEqual(text, plain?.lines)

@@ -94,12 +94,12 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
 
     it('what was written since the last look is there to be looked at, although readers have sampled it', async () => {
       const file = await newLog()
-      assert.equal(file.look().live, 0)
+      assert.equal(file.look(0).live, 0)
       assert.equal(file.hasChanged(), false)
       appendFileSync(file.path, lines(0, 10))
       assert.equal(file.sample().live, 1_000)
       assert.equal(file.hasChanged(), true)
-      file.look()
+      file.look(0)
       assert.equal(file.hasChanged(), false)
     })
 
@@ -107,7 +107,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       const file = await newLog()
       for (let round = 0; round < 10; round++) {
         appendFileSync(file.path, lines(round * 1000, (round + 1) * 1000))
-        await file.rotate(config({ compress: round % 2 === 0 }))
+        await file.rotate(config({ compress: round % 2 === 0 }), 0)
         assert.ok(file.sample().live < 64 * KIB)
       }
       assert.ok(file.archives().length >= (mode === 'truncate' ? 10 : 14))
@@ -119,7 +119,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
     it('positions are the same for the next server', async () => {
       const file = await newLog()
       appendFileSync(file.path, lines(0, 3000))
-      await file.rotate(config())
+      await file.rotate(config(), 0)
       const next = await reopened(file.path)
       appendFileSync(file.path, lines(3000, 3010))
       assert.equal(await next.end(), 301_000)
@@ -130,7 +130,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       const file = await newLog()
       for (let round = 0; round < 6; round++) {
         appendFileSync(file.path, lines(round * 700, (round + 1) * 700))
-        await file.rotate(config({ maxFiles: 2 }))
+        await file.rotate(config({ maxFiles: 2 }), 0)
       }
       assert.equal(file.archives().length, 2)
       const text = await read(file)
@@ -140,7 +140,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
     it('a log that grew too fast is trimmed without a copy, and its end is whole', async () => {
       const file = await newLog()
       appendFileSync(file.path, lines(0, 20_000))
-      const dropped = await file.rotate(config({ maxFiles: 2 }))
+      const dropped = await file.rotate(config({ maxFiles: 2 }), 0)
       assert.ok(dropped > 1_700_000)
       const text = await read(file)
       assert.ok(lines(19_000, 20_000) === text.slice(-100_000) || mode === 'truncate')
@@ -148,10 +148,36 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(await file.end(), 2_000_000)
     })
 
+    it('a fast log is not copied: its live file keeps what archives would, and they are made when it has become slower', async () => {
+      const file = await newLog()
+      const limits = config({ maxFiles: 4 })
+      const fast = limits.maxSize * 4
+      appendFileSync(file.path, lines(0, 3_000))
+      assert.equal(await file.rotate(limits, fast), 0)
+      if (mode === 'truncate') {
+        // All of it would be dropped at once, so it is copied however fast it grows.
+        assert.equal(file.archives().length, 1)
+        return
+      }
+      assert.deepEqual(file.archives(), [])
+      appendFileSync(file.path, lines(3_000, 6_000))
+      const dropped = await file.rotate(limits, fast)
+      assert.ok(dropped > 0, 'nothing was dropped')
+      assert.deepEqual(file.archives(), [])
+      const kept = await read(file)
+      assert.equal(kept, lines(0, 6_000).slice(dropped))
+      assert.ok(kept.length >= limits.maxSize * 4, `only ${kept.length} bytes were kept`)
+      assert.ok(kept.length <= limits.maxSize * 5, `${kept.length} bytes are too many`)
+      await file.rotate(limits, 0)
+      assert.equal(file.archives().length, 4)
+      assert.ok(file.sample().live < limits.maxSize, 'the live file is still large')
+      assert.equal((await read(file)).slice(-100_000), kept.slice(-100_000))
+    })
+
     it('the last lines are found across archives, long lines and a missing newline', async () => {
       const file = await newLog()
       appendFileSync(file.path, lines(0, 2000))
-      await file.rotate(config())
+      await file.rotate(config(), 0)
       appendFileSync(file.path, `${'x'.repeat(300 * KIB)}\nlast`)
       const end = await file.end()
       const tail = async (count: number, low = 0): Promise<string> => read(file, await startOfLastLines(file, low, end, count))
@@ -182,7 +208,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         const file = await newLog()
         for (let round = 0; round < 20; round++) {
           appendFileSync(file.path, lines(round * 100, (round + 1) * 100))
-          await file.rotate(config(small))
+          await file.rotate(config(small), 0)
         }
         return file
       }
@@ -191,7 +217,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       it('a renewal waits for the rotation under way', async () => {
         const file = await holey()
         appendFileSync(file.path, lines(2000, 3000))
-        await Promise.all([file.rotate(config({ ...small, compress: true })), file.renew(config(small))])
+        await Promise.all([file.rotate(config({ ...small, compress: true }), 0), file.renew(config(small))])
         appendFileSync(file.path, lines(3000, 3010))
         assert.equal(await read(file), lines(0, 3010))
         assert.ok(statSync(file.path).size < 2 * small.maxSize)
@@ -219,7 +245,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
           const next = await reopened(file.path)
           assert.equal(await next.end(), end)
           appendFileSync(next.path, lines(2000, 2300))
-          await next.rotate(config(small))
+          await next.rotate(config(small), 0)
           assert.equal(await read(next), lines(0, 2300))
         })
       }
@@ -246,7 +272,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       }
       const broken = new LogFile({ path: file.path, mode, tools: cutting, log: silentLogger, truncated: () => truncations++ })
       await broken.open()
-      await assert.rejects(broken.rotate(config()), /EISDIR/)
+      await assert.rejects(broken.rotate(config(), 0), /EISDIR/)
       rmSync(unwritable, { recursive: true })
       appendFileSync(file.path, lines(1000, 1100))
       assert.equal(broken.sample().end, 110_000)
@@ -265,9 +291,9 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         const written = once(writer, 'exit').then(() => {
           isWriting = false
         })
-        while (isWriting) await file.rotate(config({ maxSize: 512 * KIB, compress: false }))
+        while (isWriting) await file.rotate(config({ maxSize: 512 * KIB, compress: false }), 0)
         await written
-        await file.rotate(config({ maxSize: 512 * KIB, compress: false }))
+        await file.rotate(config({ maxSize: 512 * KIB, compress: false }), 0)
         assert.ok(file.archives().length > 10)
         let expected = 0
         let rest = ''
@@ -290,7 +316,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
           const stopAt = new InterruptedTools(file.path, notes)
           const rotating = new LogFile({ path: file.path, mode, tools: stopAt.tools, log: silentLogger, truncated: () => {} })
           await rotating.open()
-          await rotating.rotate(config())
+          await rotating.rotate(config(), 0)
           const note = notes[0] ?? assert.fail('no note was seen')
           const [archive] = rotating.archives()
           assert.ok(archive !== undefined && size === 100_000)
@@ -303,7 +329,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
           const next = await reopened(file.path)
           assert.equal(await read(next), lines(0, 1000))
           appendFileSync(file.path, lines(1000, 2000))
-          await next.rotate(config())
+          await next.rotate(config(), 0)
           assert.equal(await read(next), lines(0, 2000))
           assert.deepEqual(
             readdirSync(join(file.path, '..')).filter((name) => /rotate|tmp/.test(name)),
@@ -316,7 +342,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
     it('a compressed archive can be read with gunzip', async () => {
       const file = await newLog()
       appendFileSync(file.path, lines(0, 1000))
-      await file.rotate(config())
+      await file.rotate(config(), 0)
       const [archive] = file.archives()
       assert.match(archive?.path ?? '', /\.gz$/)
       assert.equal(gunzipSync(readFileSync(archive?.path ?? '')).toString(), lines(0, 1000).slice(0, archive?.end))
