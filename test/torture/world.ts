@@ -141,6 +141,15 @@ export class World {
 
   /** One round: plan, act, rest, check. Throws Broken. */
   async round(round: number): Promise<void> {
+    try {
+      await this.#round(round)
+    } catch (err) {
+      if (err instanceof Broken) throw err
+      throw this.#broken([`the round broke off: ${(err as Error).stack}`])
+    }
+  }
+
+  async #round(round: number): Promise<void> {
     const { place } = this
     if (this.#around === undefined || this.#history === undefined) throw new Error('The world is not open')
     const plan = planOf(this.seed, round, this.#around, { canFill: place.canFill })
@@ -172,9 +181,9 @@ export class World {
       }
     })()
     const killing = round === 0 ? Promise.resolve() : this.#kill(plan, begin)
-    await Promise.all([until(plan.length), ...deeds, blows])
+    await Promise.all([until(plan.length), ...deeds, blows, killing])
     this.#over = true
-    await Promise.all([killing, flood.done()])
+    await flood.done()
     this.place.free()
 
     await this.#rest()
