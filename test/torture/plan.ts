@@ -54,8 +54,8 @@ export function planOf(seed: number, round: number, around: Surroundings, option
     length,
     kills: Array.from({ length: 40 }, () => {
       const politely = random.chance(0.08)
-      return random.chance(0.5)
-        ? { after: 'start', ms: random.int(20, 1_200), politely }
+      return random.chance(0.6)
+        ? { after: 'start', ms: random.int(20, 1_500), politely }
         : { after: 'ready', ms: random.int(0, 800), politely }
     }),
     deeds: deeds(random, round, length, around),
