@@ -12,6 +12,7 @@ import { hundred } from './hundred.ts'
 import { lists } from './lists.ts'
 import { logs } from './logs.ts'
 import { now, within } from './measure.ts'
+import { overload } from './overload.ts'
 import { isInstalled } from './peers.ts'
 import { command } from './proc.ts'
 import { Report, say } from './report.ts'
@@ -19,7 +20,7 @@ import { applyOne, restarts } from './restarts.ts'
 import { watches } from './watches.ts'
 import { writes } from './writes.ts'
 
-const SECTIONS: readonly Section[] = [restarts, applyOne, writes, watches, lists, logs, hundred, bulk, thousand]
+const SECTIONS: readonly Section[] = [restarts, applyOne, writes, watches, lists, logs, hundred, bulk, thousand, overload]
 
 /** The whole run is over before eight minutes are, whatever hangs. */
 const LIMIT = 465_000
