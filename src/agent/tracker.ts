@@ -83,7 +83,7 @@ export class Tracker {
       log,
       attempt: (probe, signal) => {
         const exec = (command: readonly [string, ...string[]], timeout: Millis, stop: AbortSignal): Promise<ExecResult> =>
-          this.#exec(uid, command, timeout, stop)
+          this.#exec(uid, command, timeout, stop, { patient: true })
         return probeOnce(probe, { clock, exec, signal })
       },
       onVerdict: () => enqueue(uid),
@@ -91,11 +91,17 @@ export class Tracker {
   }
 
   /** In the surroundings of the Instance's program, with what it was started with. */
-  async #exec(uid: string, command: readonly [string, ...string[]], timeout: Millis, signal: AbortSignal): Promise<ExecResult> {
+  async #exec(
+    uid: string,
+    command: readonly [string, ...string[]],
+    timeout: Millis,
+    signal: AbortSignal,
+    { patient = false }: { readonly patient?: boolean } = {},
+  ): Promise<ExecResult> {
     const tracked = this.#tracked.get(uid)
     const instance = this.#options.instance(uid) ?? tracked?.instance
     if (instance === undefined) throw new Error('The Instance is gone')
     const launch = await this.#options.launcher.surroundings(instance, tracked?.memory?.attempt ?? 0, signal)
-    return this.#options.runtime.exec({ ...launch, command, instance: uid as InstanceId, timeout, maxOutput: KEPT_OUTPUT }, signal)
+    return this.#options.runtime.exec({ ...launch, command, instance: uid as InstanceId, timeout, patient, maxOutput: KEPT_OUTPUT }, signal)
   }
 }

@@ -7,6 +7,7 @@ import type { View } from './mounts.ts'
 import { readStat } from './proc-stat.ts'
 import { type ProcessTrees, pause, sendSignal, type TreeRoot } from './process-tree.ts'
 import type { ExecConfig, ExecResult } from './runtime.ts'
+import type { Turns } from './turns.ts'
 
 const DEFAULT_OUTPUT = 64 * 1024
 /** A process left behind may hold the output open; nobody waits for it longer. */
@@ -20,6 +21,8 @@ export interface ExecContext {
   /** Absolute path of the program. */
   readonly program: string
   readonly view: View | undefined
+  /** What it waits in until it may start; undefined for who can't wait. */
+  readonly turns: Turns | undefined
 }
 
 /**
@@ -27,7 +30,7 @@ export interface ExecContext {
  * behind is killed when it ends by itself. Rejects with the signal's reason when that ended it.
  */
 export async function runExec(config: ExecConfig, context: ExecContext, signal: AbortSignal): Promise<ExecResult> {
-  const { spawn, host, trees, clock, program, view } = context
+  const { spawn, host, trees, clock, program, view, turns } = context
   signal.throwIfAborted()
   const token = randomUUID().slice(0, 8)
   const root: TreeRoot = {
@@ -37,8 +40,10 @@ export async function runExec(config: ExecConfig, context: ExecContext, signal: 
     leader: undefined,
     shim: undefined,
   }
-  const join = trees.admit(root)
-  try {
+  let join: string | undefined
+  const launch = async (): Promise<Child> => {
+    signal.throwIfAborted()
+    join = trees.admit(root)
     const own: ExecConfig = { ...config, env: { ...config.env, PMK_RUN: root.marker } }
     const prologue = ['exec 2>&1', ...(join === undefined ? [] : [join])].join('\n')
     const text = launchText(own, { host, program, secondInput: '<&3 3<&-', setsid: false, prologue, mounts: view?.words })
@@ -52,6 +57,10 @@ export async function runExec(config: ExecConfig, context: ExecContext, signal: 
     })
     feed(child, 0, text.main)
     if (text.second !== undefined) feed(child, 3, text.second)
+    return child
+  }
+  try {
+    const child = await (turns === undefined ? launch() : turns.take(launch))
     const leader = readStat(child.pid)
     return await followed(config, child, { ...root, leader }, context, signal)
   } finally {

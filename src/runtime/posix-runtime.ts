@@ -51,6 +51,7 @@ import { applyLimits, Starter } from './starter.ts'
 import { bootLine, StateDir } from './state-dir.ts'
 import { Trash } from './trash.ts'
 import { openTrees } from './trees.ts'
+import { Turns } from './turns.ts'
 import { usageOf } from './usage.ts'
 
 export interface PosixRuntimeOptions {
@@ -98,6 +99,7 @@ class PosixRuntime implements ProcessRuntime {
   readonly #notices = new Hints<Notice>(({ instance, reason }) => `${instance} ${reason}`)
   readonly #boot = bootId()
   readonly #stopped = new AbortController()
+  readonly #turns: Turns
   #open: Parts | undefined
   #reapingGap: HostGap | undefined
 
@@ -105,6 +107,7 @@ class PosixRuntime implements ProcessRuntime {
     this.#options = { ...options, dataDir: resolve(options.dataDir) }
     this.#clock = options.clock
     this.#log = options.log
+    this.#turns = new Turns(options.clock)
     this.#dir = new StateDir(this.#options.dataDir)
     this.#reserve = new LaunchReserve({ directory: this.#dir.reserveDirectory, log: this.#log })
     const { signal } = this.#stopped
@@ -340,7 +343,8 @@ class PosixRuntime implements ProcessRuntime {
     const program = await checkFiles(config)
     const view = asksForMounts(config) ? await this.#viewOf(config) : undefined
     try {
-      return await runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program, view }, signal)
+      const turns = config.patient === true ? this.#turns : undefined
+      return await runExec(config, { spawn: spawnChild, host, trees, clock: this.#clock, program, view, turns }, signal)
     } finally {
       if (view?.namespace !== undefined) closeSync(view.namespace)
     }

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs'
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 
 /** What identifies a process within one boot: a pid comes back, a pid with this start time doesn't. */
@@ -129,15 +129,37 @@ export async function readPidFile(path: string): Promise<number | undefined> {
   return match === null ? undefined : Number(match[1])
 }
 
-/** Descriptors of this process beyond the standard three that would pass on to its children: those without close-on-exec. */
+const CLOSE_ON_EXEC = 0o2000000
+
+/** Those that whoever started this process left open, found at the first look. */
+let leftOpen: ReadonlySet<number> | undefined
+
+/**
+ * Descriptors of this process beyond the standard three that would pass on to its children: those without close-on-exec. Of what
+ * is opened later only files are looked at, since all else is opened by Node, which sets it. There may be thousands, and every
+ * child waits for this. One that was left open and is closed by now may be among them.
+ */
 export function inheritedDescriptors(): readonly number[] {
-  const CLOSE_ON_EXEC = 0o2000000
-  return readdirSync('/proc/self/fdinfo')
-    .map(Number)
-    .filter((fd) => {
-      const flags = fd > 2 ? /^flags:\s*([0-7]+)$/m.exec(readSmall(`/proc/self/fdinfo/${fd}`) ?? '')?.[1] : undefined
-      return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
-    })
+  const open = readdirSync('/proc/self/fd').map(Number)
+  leftOpen ??= new Set(open.filter(isInherited))
+  const known = leftOpen
+  return open.filter((fd) => known.has(fd) || (isOnDisk(fd) && isInherited(fd)))
+}
+
+function isInherited(fd: number): boolean {
+  const flags = fd > 2 ? /^flags:\s*([0-7]+)$/m.exec(readSmall(`/proc/self/fdinfo/${fd}`) ?? '')?.[1] : undefined
+  return flags !== undefined && (Number.parseInt(flags, 8) & CLOSE_ON_EXEC) === 0
+}
+
+function isOnDisk(fd: number): boolean {
+  try {
+    const stat = fstatSync(fd)
+    return stat.isFile() || stat.isDirectory()
+  } catch (err) {
+    // Closed meanwhile, as the one through which the names were read.
+    if ((err as NodeJS.ErrnoException).code === 'EBADF') return false
+    throw err
+  }
 }
 
 /** Names this boot of the machine. */

@@ -158,6 +158,8 @@ export interface ExecConfig extends LaunchConfig {
   readonly instance: InstanceId
   /** The command and all it started are killed then. */
   readonly timeout: Millis
+  /** True for one of a crowd, such as a probe: it starts when others of its sort have, and the timeout counts from there. */
+  readonly patient?: boolean
   /** Bytes of output kept, the last ones; more is dropped. */
   readonly maxOutput?: number
   /** Called with each piece of output (standard output and error together) as it comes. */
