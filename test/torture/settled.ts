@@ -41,6 +41,8 @@ function ofProcess(process: Process, snapshot: Snapshot, ledger: Ledger): readon
     if (reason !== undefined) reasons.push(`${instance.metadata.name} ${reason}`)
     if (instance.status?.ready === true) ready += 1
   }
+  if (shallRun && (status?.updatedReplicas ?? 0) !== spec.replicas)
+    reasons.push(`${status?.updatedReplicas} of ${spec.replicas} are updated`)
   // One that is held back from a restart that was asked for counts as not ready.
   if (!isSuspended && (status?.readyReplicas ?? 0) !== ready)
     reasons.push(`readyReplicas is ${status?.readyReplicas}, and ${ready} are ready`)
