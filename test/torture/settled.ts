@@ -34,7 +34,9 @@ function ofProcess(process: Process, snapshot: Snapshot, ledger: Ledger): readon
   const wanted = Array.from({ length: spec.replicas }, (_, index) => index).join()
   if (indexes !== wanted) reasons.push(`Instances ${indexes || 'none'} instead of ${wanted || 'none'}`)
   const isSuspended = spec.suspend === true
-  const shallRun = spec.desiredState === 'Running' && !isSuspended && canRun(process, snapshot)
+  // A roll waits without end for a program that has ended for good to be ready.
+  const hasEnded = own.some(({ status: each }) => each?.phase === 'Succeeded' || each?.phase === 'Failed')
+  const shallRun = spec.desiredState === 'Running' && !isSuspended && canRun(process, snapshot) && !(mayEnd(process) && hasEnded)
   let ready = 0
   for (const instance of own) {
     const reason = ofInstance(instance, process, shallRun, snapshot, ledger)
