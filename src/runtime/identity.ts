@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises'
+import { type BigIntStats, readFileSync, statSync } from 'node:fs'
 import nodeProcess from 'node:process'
+import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import { type Identity, StartError } from './runtime.ts'
-import { isMissing } from './state-dir.ts'
 
 interface User {
   readonly name: string
@@ -26,6 +26,7 @@ export interface IdentityRequest {
 export interface IdentitySource {
   readonly passwdFile: string
   readonly groupFile: string
+  readonly clock: Clock
   lookUp(database: 'passwd' | 'group' | 'initgroups', key: string): Promise<string | undefined>
 }
 
@@ -34,8 +35,8 @@ export interface IdentitySource {
  * without a user is StartError(UserNotFound).
  */
 export async function resolveIdentity(request: IdentityRequest, source: IdentitySource): Promise<Identity> {
-  const users = parse(await textOf(source.passwdFile), parseUser)
-  const groups = parse(await textOf(source.groupFile), parseGroup)
+  const users = usersIn(source.passwdFile, source.clock)
+  const groups = groupsIn(source.groupFile, source.clock)
   const wanted = request.user ?? nodeProcess.getuid?.() ?? 0
   const local = users.find((each) => matches(each.name, each.uid, wanted))
   const known = local ?? parseUser((await source.lookUp('passwd', String(wanted))) ?? '')
@@ -91,17 +92,32 @@ export function parseGroup(line: string): Group | undefined {
   return { name, gid: Number(gid), members: (members ?? '').split(',').filter((member) => member !== '') }
 }
 
-function parse<T>(text: string, parseLine: (line: string) => T | undefined): T[] {
-  return text.split('\n').flatMap((line) => parseLine(line) ?? [])
+/** Files that changed more recently are not remembered: the times of files are too coarse to tell two changes in a row apart. */
+const SETTLED: Millis = 1_000
+
+const usersIn = entriesOf(parseUser)
+const groupsIn = entriesOf(parseGroup)
+
+/** Reads a file of lines anew only when it is another one or has changed: each start asks, and hundreds may start at once. */
+function entriesOf<T>(parseLine: (line: string) => T | undefined): (path: string, clock: Clock) => readonly T[] {
+  const known = new Map<string, { readonly state: string; readonly entries: readonly T[] }>()
+  return (path, clock) => {
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
+    if (stats === undefined) return []
+    const state = stateOf(stats)
+    const before = known.get(path)
+    if (before?.state === state) return before.entries
+    const entries = readFileSync(path, 'utf8')
+      .split('\n')
+      .flatMap((line) => parseLine(line) ?? [])
+    if (epochOf(clock.now()) - Number(stats.ctimeMs) > SETTLED) known.set(path, { state, entries })
+    else known.delete(path)
+    return entries
+  }
 }
 
-async function textOf(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (err) {
-    if (isMissing(err)) return ''
-    throw err
-  }
+function stateOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`
 }
 
 function matches(name: string, id: number, wanted: string | number): boolean {

@@ -363,6 +363,7 @@ class PosixRuntime implements ProcessRuntime {
     return resolveIdentity(request, {
       passwdFile: '/etc/passwd',
       groupFile: '/etc/group',
+      clock: this.#clock,
       lookUp: async (database, key) => {
         const getent = host.tools.get('getent')
         if (getent === undefined) return undefined

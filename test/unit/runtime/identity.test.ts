@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, renameSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
+import { epochOf, systemClock, timestampOf } from '../../../src/base/clock.ts'
 import { type IdentityRequest, resolveIdentity } from '../../../src/runtime/identity.ts'
 import { type Identity, StartError } from '../../../src/runtime/runtime.ts'
 
@@ -24,6 +25,7 @@ describe('users and groups', () => {
     resolveIdentity(request, {
       passwdFile: join(place, 'passwd'),
       groupFile: join(place, 'group'),
+      clock: systemClock,
       lookUp: async (database, key) => directory.get(`${database} ${key}`),
     })
 
@@ -73,5 +75,40 @@ describe('users and groups', () => {
     await assert.rejects(resolve({ user: 'nobody-there' }), isMissing('nobody-there'))
     await assert.rejects(resolve({ user: 'web', group: 'nowhere' }), isMissing('nowhere'))
     await assert.rejects(resolve({ user: 'web', supplementalGroups: ['nowhere'] }), isMissing('nowhere'))
+  })
+
+  test('a user who was added, renamed or removed is seen at the next look', async () => {
+    const files = mkdtempSync(join(tmpdir(), 'pmk-identity-'))
+    after(() => rmSync(files, { recursive: true }))
+    const [passwdFile, groupFile] = [join(files, 'passwd'), join(files, 'group')]
+    // An hour on: no file has changed just now, and all that is read is remembered.
+    const clock = { ...systemClock, now: () => timestampOf(epochOf(systemClock.now()) + 3_600_000) }
+    const home = async (user: string): Promise<string> => {
+      const source = { passwdFile, groupFile, clock, lookUp: async () => undefined }
+      return (await resolveIdentity({ user }, source)).home
+    }
+    await assert.rejects(home('web'), StartError)
+    writeFileSync(passwdFile, 'web:x:1:1::/one:\n')
+    assert.equal(await home('web'), '/one')
+    assert.equal(await home('web'), '/one')
+    writeFileSync(passwdFile, 'web:x:1:1::/three:\n')
+    assert.equal(await home('web'), '/three')
+    writeFileSync(`${passwdFile}+`, 'web:x:1:1::/other:\n')
+    renameSync(`${passwdFile}+`, passwdFile)
+    assert.equal(await home('web'), '/other')
+    rmSync(passwdFile)
+    await assert.rejects(home('web'), StartError)
+  })
+
+  test('a change that leaves size and time of the file as they were is seen when the file is new', async () => {
+    const files = mkdtempSync(join(tmpdir(), 'pmk-identity-'))
+    after(() => rmSync(files, { recursive: true }))
+    const passwdFile = join(files, 'passwd')
+    const source = { passwdFile, groupFile: join(files, 'group'), clock: systemClock, lookUp: async () => undefined }
+    for (const home of ['/one', '/two', '/six']) {
+      writeFileSync(passwdFile, `web:x:1:1::${home}:\n`)
+      utimesSync(passwdFile, 1, 1)
+      assert.equal((await resolveIdentity({ user: 'web' }, source)).home, home)
+    }
   })
 })
