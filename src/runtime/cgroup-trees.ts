@@ -9,6 +9,7 @@ import { quote } from './launch-chain.ts'
 import { isSafeFromOom, type ProcessStat, readStat } from './proc-stat.ts'
 import { isLive, KILL_TIMEOUT, type ProcessTrees, pause, RUN_GROUP, signalProcess, type TreeRoot } from './process-tree.ts'
 import type { HostGap, InstanceId, Limits } from './runtime.ts'
+import { isMissing } from './state-dir.ts'
 
 const FREEZE_TIMEOUT: Millis = 500
 /** Trees killed at once: each takes some calls, and others want their turn too. */
@@ -113,7 +114,8 @@ export class CgroupTrees implements ProcessTrees {
     await Promise.all([this.#make(root), launcher === undefined ? undefined : launchers.add(launcher)])
   }
 
-  async #make(root: TreeRoot): Promise<Cgroup> {
+  /** The group comes last: that it is there says that all is done. */
+  async #make(root: TreeRoot): Promise<void> {
     if (this.#handedDown.length > 0) {
       const instance = this.#instanceGroup(root)
       await instance.createSoon()
@@ -121,12 +123,18 @@ export class CgroupTrees implements ProcessTrees {
     }
     const group = this.groupOf(root)
     await group.createSoon()
-    return group
   }
 
   async enlist(root: TreeRoot, pid: number): Promise<void> {
-    const group = await this.#make(root)
-    await group.add(pid)
+    const group = this.groupOf(root)
+    try {
+      await group.add(pid)
+    } catch (err) {
+      // Mostly it has been made while the shim was on its way.
+      if (!isMissing(err)) throw err
+      await this.#make(root)
+      await group.add(pid)
+    }
     this.#movedAt = this.#clock.monotonic()
     // One without its other processes is no program: all of them go. The shim must not, and only root can protect it.
     if (root.group === RUN_GROUP && this.#controllers.has('memory') && isSafeFromOom(pid)) await group.write('memory.oom.group', '1')
