@@ -28,12 +28,16 @@ export interface ProcessReconcilerOptions {
  * holds for milliseconds would cost a write, just when the programs are to be started.
  */
 const FIRST_STATUS: Millis = 500
+/** While other Instances keep saying their first word, as in a start of hundreds, it waits on, but no longer than this. */
+const FIRST_STATUS_OF_MANY: Millis = 5_000
 
 /** Makes of each Process its Revisions and Instances, and says in its status how they are. */
 export class ProcessReconciler implements Reconciler {
   readonly #options: ProcessReconcilerOptions
   /** Since when those without a status are known, by uid. */
   readonly #begun = new Map<string, Millis>()
+  /** When one of those had its first word. */
+  #lastWord: Millis = Number.NEGATIVE_INFINITY
 
   constructor(options: ProcessReconcilerOptions) {
     this.#options = options
@@ -59,11 +63,12 @@ export class ProcessReconciler implements Reconciler {
   /** How long a new Process has still to wait for what its Instances say; 0 when one has said something. */
   #waitForFirstWord({ metadata, status }: Process, instances: readonly Instance[]): Millis {
     const isSilent = instances.length > 0 && instances.every((instance) => instance.status?.phase === undefined)
-    if (status?.observedGeneration !== undefined || !isSilent) return 0
     const now = this.#options.clock.monotonic()
+    if (!isSilent && this.#begun.has(metadata.uid)) this.#lastWord = now
+    if (status?.observedGeneration !== undefined || !isSilent) return 0
     const begun = this.#begun.get(metadata.uid) ?? now
     this.#begun.set(metadata.uid, begun)
-    return begun + FIRST_STATUS - now
+    return Math.min(Math.max(begun, this.#lastWord) + FIRST_STATUS, begun + FIRST_STATUS_OF_MANY) - now
   }
 
   /** Its Instances go first, and stay visible until their programs have ended; it goes with the last one. */

@@ -69,6 +69,29 @@ test('when its Instances say nothing for half a second, the first status says so
   await env.until(async () => assertPartly((await env.process('web')).status, { observedGeneration: 1, reason: 'Starting' }))
 })
 
+test('while other Instances keep saying their first word, the first status waits on, for five seconds at most', async () => {
+  await start({
+    outcome: ({ metadata }) => {
+      if (metadata.name.startsWith('slow')) throw new Error('One whose turn has not come')
+      return {}
+    },
+  })
+  const reported = async (): Promise<number | undefined> => (await env.process('slow')).status?.observedGeneration
+  let crowd = 0
+  const others = async (count: number): Promise<void> => {
+    for (const end = crowd + count; crowd < end; crowd++) {
+      await env.create(`quick-${crowd}`)
+      await ready(`quick-${crowd}`)
+      await env.clock.advance(400)
+    }
+  }
+  await env.create('slow')
+  await others(9)
+  assert.equal(await reported(), undefined)
+  await others(5)
+  await env.until(async () => assert.equal(await reported(), 1))
+})
+
 test('when nothing changes, nothing is written', async () => {
   await start({ heartbeats: false })
   await env.create('web', { replicas: 3 })
