@@ -4,6 +4,7 @@ import { keyOf, type ObjectKey } from '../api/object.ts'
 import { aborted, isAbort } from '../base/abort.ts'
 import { exponential } from '../base/backoff.ts'
 import { type Clock, type Millis, sleep } from '../base/clock.ts'
+import { jsonEqual } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
 import { runForever } from '../base/loop.ts'
 import type { Client } from '../client/client.ts'
@@ -220,9 +221,17 @@ class NodeAgent implements Agent {
   /** Keys are uids: a new object of an old name is another Instance. */
   #objects(): Source {
     return watches(this.#instances, ({ prev, next }) => {
+      if (prev !== undefined && next !== undefined && this.#isOwnReport(prev, next)) return []
       const uids = new Set([prev, next].flatMap((instance) => (instance === undefined ? [] : [instance.metadata.uid])))
       return [...uids] as ObjectKey[]
     })
+  }
+
+  /** Nothing has changed but the status, and that to what was reported: what somebody else says in it is put right. */
+  #isOwnReport(prev: Instance, next: Instance): boolean {
+    const { resourceVersion: _before, managedFields: _then, ...known } = prev.metadata
+    const { resourceVersion: _after, managedFields: _now, ...metadata } = next.metadata
+    return jsonEqual(metadata, known) && jsonEqual(next.status, this.#tracker.get(metadata.uid)?.status)
   }
 
   /** A Process that depends say something of: its replicas and its state. */

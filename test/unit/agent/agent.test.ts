@@ -31,6 +31,23 @@ describe('an agent', () => {
     )
   })
 
+  test('puts right what somebody else says in the status, and does not look again at what it says itself', async () => {
+    await world.create()
+    const get = world.runtime.get.bind(world.runtime)
+    let looks = 0
+    world.runtime.get = (id) => {
+      looks += 1
+      return get(id)
+    }
+    const reported = await world.get()
+    await world.client.for('Instance').updateStatus({ ...reported, status: { phase: 'Unknown', reason: 'NodeLost' } })
+    await world.settle()
+    const { metadata, status } = await world.get()
+    assert.deepEqual(status, reported.status)
+    assert.ok(Number(metadata.resourceVersion) > Number(reported.metadata.resourceVersion) + 1, 'both have written')
+    assert.equal(looks, 1)
+  })
+
   test('restarts a program that dies, at once for the first time and later with a wait', async () => {
     await world.create()
     await world.advance(20_000)
