@@ -9,91 +9,43 @@ import {
   unsupportedField,
 } from './field-errors.ts'
 import { formats } from './formats.ts'
-import { formatPath, pathOf } from './schema-path.ts'
+import type { SchemaError } from './schema-errors.ts'
+import { formatPath } from './schema-path.ts'
 import type { JsonSchema, ResourceDefinition } from './scheme.ts'
 import type { Cause } from './status.ts'
-import { acceptsType, type Path } from './structure.ts'
-
-/** A violation as the schema validator reports it, with the value and the schema it is about. */
-export interface SchemaError {
-  readonly keyword: string
-  readonly instancePath: string
-  readonly schemaPath: string
-  readonly params: Readonly<Record<string, unknown>>
-  /** Set when the error is about the name of a key. */
-  readonly propertyName?: string
-  readonly message?: string
-  readonly data?: unknown
-  readonly schema?: unknown
-  readonly parentSchema?: Readonly<Record<string, unknown>>
-}
-
-/** Of the errors about a oneOf those of the alternative that the value was meant for; the rest as they are. */
-export function meantErrors(errors: readonly SchemaError[]): readonly SchemaError[] {
-  return errors.filter((error) => {
-    if (error.keyword === 'propertyNames') return false
-    return errors.every((other) => {
-      if (other.keyword !== 'oneOf') return true
-      const alternatives = other.parentSchema?.oneOf as readonly JsonSchema[]
-      const fitting = alternatives.findIndex((branch) => acceptsType(branch, other.data))
-      if (error === other) return fitting < 0
-      const inside = error.schemaPath.startsWith(`${other.schemaPath}/`) && `${error.instancePath}/`.startsWith(`${other.instancePath}/`)
-      return !inside || (fitting >= 0 && error.schemaPath.startsWith(`${other.schemaPath}/${fitting}/`))
-    })
-  })
-}
+import type { Path } from './structure.ts'
 
 /** The cause for people that a violation stands for. */
-export function causeOf(definition: ResourceDefinition, error: SchemaError): Cause {
-  const path = pathOf(definition.schema, error.instancePath)
+export function causeOf(definition: ResourceDefinition, { keyword, path, value, isKey, schema }: SchemaError): Cause {
   const field = formatPath(definition.schema, path)
-  // An error about the name of a key has the name as its value.
-  if (error.propertyName !== undefined) {
-    return keywordCause(error, formatPath(definition.schema, [...path, error.propertyName]), error.propertyName)
-  }
-  if (error.keyword === 'required') return requiredField(formatPath(definition.schema, [...path, String(error.params.missingProperty)]))
-  if (error.keyword === 'additionalProperties') {
-    return forbiddenField(
-      formatPath(definition.schema, [...path, String(error.params.additionalProperty)]),
-      'there is no such field; remove it',
-    )
-  }
-  return keywordCause(error, field, isConfidential(definition, path) ? hidden : error.data)
-}
-
-function keywordCause(error: SchemaError, field: string, value: unknown): Cause {
-  const { params } = error
-  switch (error.keyword) {
+  const shown = !isKey && isConfidential(definition, path) ? hidden : value
+  switch (keyword) {
+    case 'required':
+      return requiredField(field)
+    case 'additionalProperties':
+      return forbiddenField(field, 'there is no such field; remove it')
     case 'type':
-      return invalidType(field, error.data, `must be ${nameTypes(params.type)}`)
+      return invalidType(field, value, `must be ${nameTypes([schema])}`)
     case 'oneOf':
-      return invalidType(
-        field,
-        error.data,
-        `must be ${nameTypes((error.schema as readonly JsonSchema[]).flatMap(({ type }) => type ?? []))}`,
-      )
+      return invalidType(field, value, `must be ${nameTypes(schema.oneOf ?? [])}`)
     case 'const':
-      return unsupportedField(field, value, [params.allowedValue])
+      return unsupportedField(field, shown, [schema.const])
     case 'enum':
-      return unsupportedField(field, value, params.allowedValues as readonly unknown[])
+      return unsupportedField(field, shown, schema.enum ?? [])
     case 'minimum':
-      return invalidField(field, value, `must be at least ${params.limit}`)
+      return invalidField(field, shown, `must be at least ${schema.minimum}`)
     case 'maximum':
-      return invalidField(field, value, `must be at most ${params.limit}`)
+      return invalidField(field, shown, `must be at most ${schema.maximum}`)
     case 'minItems':
-      return invalidField(field, value, `must have at least ${params.limit} ${params.limit === 1 ? 'item' : 'items'}`)
+      return invalidField(field, shown, `must have at least ${schema.minItems} ${schema.minItems === 1 ? 'item' : 'items'}`)
     case 'maxItems':
-      return tooManyItems(field, (error.data as readonly unknown[]).length, Number(params.limit))
-    case 'minLength':
-      return invalidField(field, value, `must have at least ${params.limit} ${params.limit === 1 ? 'character' : 'characters'}`)
+      return tooManyItems(field, (value as readonly unknown[]).length, Number(schema.maxItems))
     case 'maxLength':
-      return tooLongField(field, `may not be more than ${params.limit} characters`)
+      return tooLongField(field, `may not be more than ${schema.maxLength} characters`)
     case 'pattern':
-      return invalidField(field, value, patternAdvice(String(params.pattern)))
+      return invalidField(field, shown, patternAdvice(String(schema.pattern)))
     case 'format':
-      return invalidField(field, value, formats[String(params.format)]?.advice ?? `must be of format ${params.format}`)
-    default:
-      return invalidField(field, value, error.message ?? `breaks the rule ${error.keyword}`)
+      return invalidField(field, shown, formats[String(schema.format)]?.advice ?? `must be of format ${schema.format}`)
   }
 }
 
@@ -123,8 +75,8 @@ const TYPES: Readonly<Record<string, string>> = {
   array: 'a list',
 }
 
-function nameTypes(types: unknown): string {
-  const names = [types].flat().map((type) => TYPES[String(type)] ?? String(type))
+function nameTypes(alternatives: readonly JsonSchema[]): string {
+  const names = alternatives.flatMap(({ type }) => type ?? []).map((type) => TYPES[type] ?? type)
   return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format([...new Set(names)])
 }
 

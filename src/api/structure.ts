@@ -33,8 +33,9 @@ export function branchFor(schema: JsonSchema, value: unknown): JsonSchema {
 }
 
 export function acceptsType(schema: JsonSchema, value: unknown): boolean {
-  const types = typeof schema.type === 'string' ? [schema.type] : (schema.type ?? [])
-  return types.length === 0 || types.some((type) => isOfType(type, value))
+  const { type } = schema
+  if (type === undefined) return true
+  return typeof type === 'string' ? isOfType(type, value) : type.some((one) => isOfType(one, value))
 }
 
 /** The schema of a field of an object, or of a key of a map; undefined when the schema doesn't know it. */
@@ -125,6 +126,8 @@ function isOfType(type: string, value: unknown): boolean {
       return isJsonObject(value)
     case 'integer':
       return Number.isInteger(value)
+    case 'number':
+      return Number.isFinite(value)
     default:
       return typeof value === type
   }

@@ -1,10 +1,9 @@
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import { isJsonObject } from '../base/json.ts'
 import type { ObjectMeta } from '../generated/types.ts'
 import { duplicateField } from './field-errors.ts'
-import { formats } from './formats.ts'
 import { findDuplicates } from './list-duplicates.ts'
-import { causeOf, meantErrors, type SchemaError } from './schema-causes.ts'
+import { causeOf } from './schema-causes.ts'
+import { schemaErrors } from './schema-errors.ts'
 import { formatPath } from './schema-path.ts'
 import type { JsonSchema, ResourceDefinition } from './scheme.ts'
 import { apiError, type Cause } from './status.ts'
@@ -38,7 +37,7 @@ export interface Decoded {
 
 /** Unknown fields, and duplicate keys, that are told of. */
 const MOST_STRICT_ERRORS = 100
-/** Violations of the schema that are looked at; each is compared with the others. */
+/** Violations of the schema that are looked at. */
 const MOST_ERRORS = 1_000
 
 /** Defaults and validates an object. Throws ApiError(BadRequest) only for what isn't an object at all. */
@@ -61,11 +60,7 @@ export function validateObject(definition: ResourceDefinition, object: unknown):
   const add = (cause: Cause): void => {
     if (!causes.has(cause.field)) causes.set(cause.field, cause)
   }
-  const validate = validatorOf(definition)
-  if (!validate(object)) {
-    const errors = (validate.errors ?? []) as readonly SchemaError[]
-    for (const error of meantErrors(errors.slice(0, MOST_ERRORS))) add(causeOf(definition, error))
-  }
+  for (const error of schemaErrors(clientSchema(definition), object).slice(0, MOST_ERRORS)) add(causeOf(definition, error))
   // A duplicate is told of only in a list whose items are sound.
   if (causes.size === 0)
     findDuplicates(definition.schema, object, [], (path, value) => add(duplicateField(formatPath(definition.schema, path), value)))
@@ -95,33 +90,16 @@ function shapeObject(
   return { object: object as DecodedObject, strictErrors }
 }
 
-/** Compiles what validation of a kind needs, which takes up to a tenth of a second, ahead of its first use. */
-export function prepareValidation(definition: ResourceDefinition): void {
-  validatorOf(definition)
-}
+const clientSchemas = new WeakMap<ResourceDefinition, JsonSchema>()
 
-const validators = new WeakMap<ResourceDefinition, ValidateFunction>()
-let ajv: Ajv2020 | undefined
-
-/** Compiled at first use: a program that touches one kind pays for one. */
-function validatorOf(definition: ResourceDefinition): ValidateFunction {
-  let validator = validators.get(definition)
-  if (validator === undefined) {
-    ajv ??= new Ajv2020({
-      allErrors: true,
-      verbose: true,
-      strict: false,
-      // The schemas are our own and tested; compiling the schema of schemas would cost more than all of them.
-      meta: false,
-      validateSchema: false,
-      code: { optimize: false },
-      logger: false,
-      formats: Object.fromEntries(Object.entries(formats).map(([name, { accepts }]) => [name, accepts])),
-    })
-    validator = ajv.compile(withoutServerFields(definition.schema))
-    validators.set(definition, validator)
+/** The schema of an object of which the server may not have written its part of metadata yet. */
+function clientSchema(definition: ResourceDefinition): JsonSchema {
+  let schema = clientSchemas.get(definition)
+  if (schema === undefined) {
+    schema = withoutServerFields(definition.schema)
+    clientSchemas.set(definition, schema)
   }
-  return validator
+  return schema
 }
 
 function withoutServerFields(schema: JsonSchema): JsonSchema {

@@ -27,6 +27,10 @@ const LARGE = 64 * 1024
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
 
+const noCompiler = (): never => {
+  throw new Error('routes have no schemas')
+}
+
 export interface HttpAppOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
@@ -69,6 +73,8 @@ export class HttpApp {
       exposeHeadRoutes: false,
       bodyLimit: BODY_LIMIT,
       routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+      // No route has a schema of Fastify's: what would compile one isn't loaded.
+      schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
       rewriteUrl: (request) => tidyUrl(request, fixedPaths),
       frameworkErrors: (err, _request, reply) => {
         void sendStatus(reply as FastifyReply, statusOf(err, log))

@@ -1,15 +1,12 @@
 import nodeProcess from 'node:process'
 import { createAgent } from '../agent/agent.ts'
-import { definitions } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
-import { prepareValidation } from '../api/validate.ts'
 import { LIMITS } from '../apiserver/limits.ts'
 import { createApiServer } from '../apiserver/server.ts'
 import { aborted, isAbort } from '../base/abort.ts'
 import { systemClock } from '../base/clock.ts'
 import { createLogger, type Logger } from '../base/log.ts'
 import { readableLine } from '../base/log-line.ts'
-import { nextTurn } from '../base/turn.ts'
 import { version } from '../base/version.ts'
 import { createControllers } from '../controllers/control-plane.ts'
 import { createLocalClient } from '../registry/local-client.ts'
@@ -109,7 +106,6 @@ async function serve(
     await api.listen({ socketPath: dir.socket })
     writeServerRecord(dir.serverFile, version)
     log.info({ socket: dir.socket, node: options.nodeName, version }, 'Server is listening')
-    await Promise.race([prepareValidations(signal), failure])
     await Promise.race([aborted(signal), failure])
     const drain = options.onExit === 'stop' || (signal.reason as StopRequest | undefined)?.drain === true
     log.info({ drain }, 'Server is stopping')
@@ -127,14 +123,5 @@ async function serve(
     await agentRun.catch(() => {})
     await runtime.close()
     clearServerRecord(dir.serverFile)
-  }
-}
-
-/** While nobody waits for it yet, kind by kind: else the first write of each kind would hold up everybody else. */
-async function prepareValidations(signal: AbortSignal): Promise<void> {
-  for (const definition of definitions) {
-    await nextTurn()
-    if (signal.aborted) return
-    prepareValidation(definition)
   }
 }
