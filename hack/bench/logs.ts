@@ -6,10 +6,10 @@ import { createInterface } from 'node:readline'
 import type { Context, Section } from './context.ts'
 import { startServer } from './context.ts'
 import { sleep } from './measure.ts'
-import { background, killTree, pssOf, ticksOf } from './proc.ts'
+import { background, killTree, ownTicksOf, pssOf, ticksOf } from './proc.ts'
 import { atMost } from './report.ts'
 import { temporary, watchStarts } from './scratch.ts'
-import { applying, type BenchServer, processManifest } from './server.ts'
+import { applying, type BenchServer, PROCESSES, processManifest } from './server.ts'
 import type { Starts } from './starts.ts'
 
 const LINE = 'the quick brown fox jumps over the lazy dog and does so again and again and again'
@@ -45,6 +45,7 @@ async function fast(ctx: Context, server: BenchServer, starts: Starts): Promise<
   const before = ticksOf(server.pid)
   const own = await measure(starts, () => server.http.send(applying(processManifest('fast', { script }))))
   const cpu = ticksOf(server.pid) - before
+  await removed(server, 'fast')
   const grown = Math.max(0, pssOf([server.pid]) - memory) / 1_024
   ctx.report.row({
     what: `a program that writes ${megabytes} MB of lines`,
@@ -67,10 +68,13 @@ async function moderate(ctx: Context, server: BenchServer, starts: Starts, compr
   await server.http.send(applying(processManifest(compress ? 'compressed' : 'moderate', spec)))
   const { at } = await begin
   const before = ticksOf(server.pid)
+  const aloneBefore = ownTicksOf(server.pid)
   const seconds = ((await end).at - at) / 1_000
   const own = ticksOf(server.pid) - before
+  const alone = ownTicksOf(server.pid) - aloneBefore
   // It has become a `sleep`, which keeps the time of all that it waited for.
   const writer = ticksOf(starts.pidOf('end'))
+  await removed(server, compress ? 'compressed' : 'moderate')
   const share = (own / writer) * 100
   const rate = (chunks * CHUNK) / 1e6 / seconds
   ctx.report.row({
@@ -79,7 +83,7 @@ async function moderate(ctx: Context, server: BenchServer, starts: Starts, compr
       : `processor time of pmk, of that of a program that writes ${rate.toFixed(0)} MB/s`,
     value: share,
     unit: '%',
-    detail: `${own.toFixed(0)} ms of ${writer.toFixed(0)}`,
+    detail: `${own.toFixed(0)} ms of ${writer.toFixed(0)}; ${alone.toFixed(0)} ms without the commands that cut the file, which write out dirty pages`,
     ...(compress ? {} : { target: atMost(share, 5, '%') }),
   })
 }
@@ -108,6 +112,12 @@ async function lossless(ctx: Context, server: BenchServer, starts: Starts): Prom
     detail: `${archives} archives`,
     target: { text: '0', met: wrong === 0 },
   })
+}
+
+/** Ends a program, so that its log isn't put into archives while the next one is measured. */
+async function removed(server: BenchServer, name: string): Promise<void> {
+  await server.http.send({ method: 'DELETE', path: `${PROCESSES}/${name}` })
+  await sleep(2_000)
 }
 
 /** A script that tells when it begins and when it has ended, and stays. */

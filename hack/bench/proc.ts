@@ -36,6 +36,14 @@ export function ticksOf(pid: number): number {
   })
 }
 
+/** The same without what its children used. */
+export function ownTicksOf(pid: number): number {
+  return read(`/proc/${pid}/stat`, 0, (text) => {
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return fields.slice(11, 13).reduce((sum, ticks) => sum + Number(ticks) * 10, 0)
+  })
+}
+
 function threadsOf(pid: number): readonly string[] {
   try {
     return readdirSync(`/proc/${pid}/task`)

@@ -22,8 +22,10 @@ import type { Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { awaitCuts, BLOCK, type CutMode, type CutTools, cut } from './log-cut.ts'
 import { LogIndex } from './log-index.ts'
-import { digest, readAt, readJson, writeSynced } from './log-io.ts'
+import { digest, readAt, readJson, syncData, writeSynced } from './log-io.ts'
 import type { LogConfig } from './runtime.ts'
+
+const RATE_WINDOW: Millis = 2_000
 
 /** Seconds that an archive must be going to live, at the present rate, to be worth its copy. */
 const ARCHIVE_WORTH = 30
@@ -70,8 +72,13 @@ export interface Look {
   readonly live: number
   /** Bytes more than at the last look. */
   readonly grown: number
-  /** The same in a second; 0 at the first look. */
+  /** Bytes a second, of the last few seconds; infinite at the first look, which knows nothing and so archives nothing. */
   readonly rate: number
+}
+
+interface Mark {
+  readonly at: Millis
+  readonly end: number
 }
 
 export interface LogFileOptions {
@@ -97,7 +104,9 @@ export class LogFile {
   #place: Place = { base: 0, head: 0 }
   #size = 0
   #looked = 0
-  #lookedAt: { readonly at: Millis | undefined; readonly end: number } = { at: undefined, end: 0 }
+  #lookedEnd = 0
+  /** Two earlier looks, the older one first, that are RATE_WINDOW apart. */
+  #marks: readonly [Mark, Mark] | undefined
   #lock: Promise<unknown> = Promise.resolve()
   #turn: Promise<unknown> = Promise.resolve()
   #generation = 0
@@ -126,7 +135,7 @@ export class LogFile {
     await this.#recover(beside)
     this.#recoverRenewal()
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
-    this.#lookedAt = { at: undefined, end: this.#place.base + this.#size }
+    this.#lookedEnd = this.#place.base + this.#size
   }
 
   /** Looks at the file's size and keeps the index. `final`: nothing more is to come for now. */
@@ -151,11 +160,16 @@ export class LogFile {
   /** As `sample`, for whoever decides by it what to do and when to look again. `at`: on the monotonic clock. */
   look(at: Millis): Look {
     const { live, end } = this.sample()
-    const { at: before, end: from } = this.#lookedAt
-    const grown = end - from
+    const grown = end - this.#lookedEnd
     this.#looked = this.#size
-    this.#lookedAt = { at, end }
-    return { live, grown, rate: before === undefined || at <= before ? 0 : (grown / (at - before)) * 1_000 }
+    this.#lookedEnd = end
+    // Many programs write in bursts: what counts is the rate of some seconds.
+    const [from, middle] = this.#marks ?? [
+      { at, end: end - grown },
+      { at, end: end - grown },
+    ]
+    this.#marks = at - middle.at >= RATE_WINDOW ? [middle, { at, end }] : [from, middle]
+    return { live, grown, rate: at > from.at ? ((end - from.end) / (at - from.at)) * 1_000 : Number.POSITIVE_INFINITY }
   }
 
   /** True when the file isn't as large as it was at the last `look`, whoever has sampled it since. */
@@ -323,6 +337,8 @@ export class LogFile {
     try {
       writeSynced(notePath, JSON.stringify(note))
       if (archive !== undefined) await this.#archive(physical, length, archive, config?.compress ?? false)
+      // A collapse writes out all that is dirty, while whoever writes to the file waits. Done before, nobody waits for the most of it.
+      if (this.#mode === 'collapse') await syncData(this.path)
       await this.locked(() => this.#cutAndBook(note, notePath, physical))
     } catch (err) {
       // Cut, and only the books could not be written: they are right in memory, and the note lets the next server put them right.

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { closeSync, fsyncSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { isMissing } from './state-dir.ts'
 
 /** At most `max` bytes of a file from `offset` on; fewer at its end, none when there is no file. */
@@ -30,6 +31,16 @@ export function writeSynced(path: string, text: string): void {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** Waits until what was written to a file is on the disk; others go on writing meanwhile. */
+export async function syncData(path: string): Promise<void> {
+  const file = await open(path, 'r')
+  try {
+    await file.datasync()
+  } finally {
+    await file.close()
   }
 }
 
