@@ -13,6 +13,10 @@ export interface Limits {
   readonly heldBytes: number
   /** A client that took nothing of its answer for so long doesn't read: its connection is cut. */
   readonly stalledAfter: Millis
+  /** For the head of a request, or the first byte on a new connection. */
+  readonly headWithin: Millis
+  /** For all of a request; not for its answer, which may be a watch. */
+  readonly receivedWithin: Millis
 }
 
 export const LIMITS: Limits = {
@@ -21,6 +25,8 @@ export const LIMITS: Limits = {
   connections: 6_000,
   heldBytes: 256 * 1024 * 1024,
   stalledAfter: 30_000,
+  headWithin: 20_000,
+  receivedWithin: 60_000,
 }
 
 const REQUEST_TIMEOUT: Millis = 60_000

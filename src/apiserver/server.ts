@@ -12,24 +12,23 @@ import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp } from './http-app.ts'
 import { LIMITS, type Limits } from './limits.ts'
+import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 import { listenOnSocket } from './socket.ts'
 import { statusOfCode } from './status-errors.ts'
 
-/** Time to send a request; not of use for the answer, which may be a watch. */
-const RECEIVE_TIMEOUT: Millis = 60_000
-/** Time to send the head of a request, or the first byte on a new connection. */
-const HEADERS_TIMEOUT: Millis = 20_000
-/** How often it is looked whether one of the two is over. */
-const LOOK_FOR_SLOW: Millis = 5_000
+/** How often it is looked for slow requests: so many times within what the head of one may take. */
+const LOOKS_FOR_SLOW = 4
 /** Connections beyond the limit, so that a crowded server can still be asked how it is. */
 const HEALTH_CONNECTIONS = 50
 /** Idle connections stay open for this long, so that clients that ask now and then needn't connect anew. */
 const KEEP_ALIVE: Millis = 5 * 60_000
 /** How long requests under way may take to end when the server stops. */
 const CLOSE_GRACE: Millis = 5_000
+/** Who was refused has so long to take that in. */
+const LINGER: Millis = 1_000
 const MAX_HEADER_SIZE = 64 * 1024
 /** What a reader may leave lying before the writer waits. */
 const RESPONSE_BUFFER = 64 * 1024
@@ -81,6 +80,7 @@ class HttpApiServer implements ApiServer {
   readonly #limits: Limits
   #connections = 0
   readonly #crowded = new WeakSet<Socket>()
+  readonly #answers = new OpenAnswers()
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
@@ -127,15 +127,18 @@ class HttpApiServer implements ApiServer {
       {
         highWaterMark: RESPONSE_BUFFER,
         maxHeaderSize: MAX_HEADER_SIZE,
-        headersTimeout: HEADERS_TIMEOUT,
-        requestTimeout: RECEIVE_TIMEOUT,
-        connectionsCheckingInterval: LOOK_FOR_SLOW,
+        headersTimeout: this.#limits.headWithin,
+        requestTimeout: this.#limits.receivedWithin,
+        connectionsCheckingInterval: this.#limits.headWithin / LOOKS_FOR_SLOW,
         keepAliveTimeout: KEEP_ALIVE,
       },
-      this.#app.handle,
+      (request, response) => {
+        this.#answers.add(response)
+        this.#app.handle(request, response)
+      },
     )
     server.on('connection', (socket) => this.#count(server, socket))
-    server.on('clientError', refuseBrokenRequest)
+    server.on('clientError', (err, socket) => refuseBrokenRequest(err, socket as Socket, this.#answers.on(socket as Socket)))
     server.on('checkExpectation', refuseExpectation)
     if ('socketPath' in address) {
       await listenOnSocket(server, address.socketPath)
@@ -208,15 +211,18 @@ function refuseExpectation(_request: IncomingMessage, response: ServerResponse):
   response.writeHead(417, { 'content-type': JSON_TYPE }).end(JSON.stringify(statusOfCode(417)))
 }
 
-/** What isn't HTTP gets an answer all the same, where that is possible. */
-function refuseBrokenRequest(err: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || err.code === 'ECONNRESET') {
+/** What isn't HTTP, or comes too slowly, gets an answer all the same, where that is possible: not in the middle of another one. */
+function refuseBrokenRequest(err: NodeJS.ErrnoException, socket: Socket, open: readonly ServerResponse[]): void {
+  const isFree = open.length === 0 || (open.length === 1 && open[0]?.headersSent === false)
+  if (!socket.writable || err.code === 'ECONNRESET' || !isFree) {
     socket.destroy()
     return
   }
   const code = err.code === 'HPE_HEADER_OVERFLOW' ? 431 : err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
   const status = statusOfCode(code)
   const body = JSON.stringify(status)
+  // Who doesn't close its side, and sends no more, would keep the connection for ever.
+  socket.setTimeout(LINGER, () => socket.destroy())
   socket.end(
     `HTTP/1.1 ${code} ${status.message}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
   )

@@ -1,52 +1,16 @@
 import assert from 'node:assert/strict'
-import { connect, type Socket } from 'node:net'
 import { after, before, describe, test } from 'node:test'
 import { hasReason } from '../../src/api/status.ts'
 import { createHttpClient } from '../../src/client/http-client.ts'
 import { PROCESSES, processNamed } from '../support/api-server.ts'
 import { ApiServerProcess } from '../support/api-server-process.ts'
 import { eventually } from '../support/eventually.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { exchange, type WireAnswer } from '../support/wire.ts'
 
 const JSON_TYPE = { 'content-type': 'application/json' }
 const WATCH = `${PROCESSES}?watch=true&resourceVersion=0`
 const MEGABYTE = 1024 * 1024
-
-/** A connection on which everything is done by hand, as bad clients do it. Nothing is read until somebody says so. */
-class HandMade {
-  readonly socket: Socket
-  text = ''
-  closed = false
-
-  constructor(socketPath: string) {
-    this.socket = connect(socketPath)
-    this.socket.pause()
-    this.socket.on('error', () => {})
-    this.socket.on('close', () => {
-      this.closed = true
-    })
-  }
-
-  write(text: string): this {
-    this.socket.write(text)
-    return this
-  }
-
-  read(): this {
-    if (this.socket.listenerCount('data') > 0) return this
-    this.socket.on('data', (chunk: Buffer) => {
-      this.text += chunk.toString('latin1')
-    })
-    this.socket.resume()
-    return this
-  }
-
-  /** The status line has come, and says this. */
-  async answered(code: number): Promise<void> {
-    this.read()
-    await eventually(() => assert.match(this.text, new RegExp(`^HTTP/1.1 ${code} `)))
-  }
-}
 
 function get(path: string): string {
   return `GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`
@@ -57,7 +21,7 @@ const FEW = { requests: 20, streams: 30, connections: 60, heldBytes: 20 * MEGABY
 
 describe('an overloaded API server', () => {
   let server: ApiServerProcess
-  let open: HandMade[] = []
+  let open: RawConnection[] = []
   before(async () => {
     server = await ApiServerProcess.start({ limits: FEW })
     await create('web')
@@ -70,8 +34,8 @@ describe('an overloaded API server', () => {
     const answer = await ask('POST', PROCESSES, JSON.stringify(processNamed(name)))
     assert.equal(answer.status, 201, answer.text)
   }
-  const dial = (): HandMade => {
-    const connection = new HandMade(server.socketPath)
+  const dial = (): RawConnection => {
+    const connection = new RawConnection(server.socketPath)
     open.push(connection)
     return connection
   }
@@ -290,11 +254,11 @@ describe('an API server with as many watchers as it is made for', () => {
 
   test('tells two thousand of them of each change once and in order, and serves others meanwhile', async () => {
     const server = await ApiServerProcess.start()
-    const watchers: HandMade[] = []
+    const watchers: RawConnection[] = []
     try {
       // Some hundred at once, since no more than a thousand requests are taken.
       while (watchers.length < WATCHERS) {
-        for (let count = 0; count < 500; count++) watchers.push(new HandMade(server.socketPath).write(get(WATCH)).read())
+        for (let count = 0; count < 500; count++) watchers.push(new RawConnection(server.socketPath).write(get(WATCH)).read())
         await eventually(async () => assert.equal((await server.ask()).streams, watchers.length))
       }
       const before = await server.ask('collect')
