@@ -83,12 +83,26 @@ function parseSafely(text: string, lines: LineCounter): readonly Document.Parsed
 }
 
 function toPlain(document: Document, at: (offset: number) => YamlPosition): unknown {
+  const position = at(document.range?.[0] ?? 0)
+  let value: unknown
   try {
-    return document.toJS({ maxAliasCount: 100 })
+    value = document.toJS({ maxAliasCount: 100 })
   } catch (err) {
     // Unresolved and exploding aliases, and merges of what is no map, are found only here, and have no error class in common.
-    throw new YamlError(err instanceof Error ? err.message : String(err), at(document.range?.[0] ?? 0), { cause: err })
+    throw new YamlError(err instanceof Error ? err.message : String(err), position, { cause: err })
   }
+  if (holdsItself(value, new Set(), new Set())) throw new YamlError('an alias stands inside of what it stands for', position)
+  return value
+}
+
+function holdsItself(value: unknown, above: Set<object>, done: Set<object>): boolean {
+  if (typeof value !== 'object' || value === null || done.has(value)) return false
+  if (above.has(value)) return true
+  above.add(value)
+  const found = Object.values(value).some((inner) => holdsItself(inner, above, done))
+  above.delete(value)
+  done.add(value)
+  return found
 }
 
 function findDuplicates(node: unknown, path: string, at: (offset: number) => YamlPosition, found: YamlDuplicate[]): void {

@@ -313,3 +313,9 @@ describe('the schemas of the kinds', () => {
     })
   }
 })
+
+it('refuses a number that is too large to be one, which would be stored as null', () => {
+  const event = { apiVersion: 'v1', kind: 'Event', metadata: { name: 'e' }, involvedObject: {}, count: JSON.parse('1e309') as number }
+  const fields = validateObject(definitionOf('Event'), event).map(({ field }) => field)
+  assert.ok(fields.includes('count'), `causes for ${fields}`)
+})

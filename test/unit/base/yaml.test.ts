@@ -61,6 +61,16 @@ for (const { text, line } of mistakes) {
   })
 }
 
+test('an alias inside of what it stands for is a mistake, one beside it is not', () => {
+  for (const text of ['name: &a [*a]\n', 'a: &a {b: {c: [1, *a]}}\n']) {
+    assert.throws(
+      () => parseYaml(text),
+      (err) => err instanceof YamlError && /an alias stands inside/.test(err.message),
+    )
+  }
+  assert.deepEqual(parseYaml('a: &a [1]\nb: [*a, *a]\n')[0]?.value, { a: [1], b: [[1], [1]] })
+})
+
 test('aliases that would grow beyond all bounds are a mistake', () => {
   const levels = ['a: &a [x, x, x, x, x, x, x, x, x, x]']
   for (const [name, next] of ['ab', 'bc', 'cd', 'de', 'ef', 'fg', 'gh'].map((pair) => [...pair])) {
