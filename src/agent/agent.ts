@@ -59,6 +59,8 @@ export interface Agent {
 const WORKERS = 64
 /** A death is looked at before anything else. */
 const DEATH_PRIORITY = 100
+/** Before that of one which has died again and again, and is to wait anyway, those of others. */
+const CRASH_LOOP_PRIORITY = 50
 /** The runtime finds lost events itself; this is for strays, and for what nobody has thought of. */
 const RELIST: Millis = 300_000
 const DRAIN_POLL: Millis = 50
@@ -254,7 +256,7 @@ class NodeAgent implements Agent {
         const backoff = exponential({ initial: 10, factor: 2, max: 1_000, jitter: 0 })
         // Ends with the signal that the returned function fires; never rejects.
         void runForever({ name: 'deaths', clock, log, backoff, signal: controller.signal }, async (signal) => {
-          for await (const uid of runtime.changes(signal)) enqueue(uid as string as ObjectKey, { priority: DEATH_PRIORITY })
+          for await (const uid of runtime.changes(signal)) enqueue(uid as string as ObjectKey, { priority: this.#priorityOf(uid) })
         })
         return () => controller.abort()
       },
@@ -287,6 +289,10 @@ class NodeAgent implements Agent {
       const instance = this.#instance(uid)
       if (instance !== undefined) this.#events.record(instance, { type: 'Warning', reason, message })
     }
+  }
+
+  #priorityOf(uid: string): number {
+    return (this.#tracker.get(uid)?.memory?.failures ?? 0) > 1 ? CRASH_LOOP_PRIORITY : DEATH_PRIORITY
   }
 
   #instance(uid: string): Instance | undefined {

@@ -208,7 +208,8 @@ export class InstanceReconciler implements Reconciler {
     const { launcher, runtime } = this.#options
     try {
       const config = await launcher.runConfig(instance, attempt, { fresh, signal })
-      await runtime.start(config)
+      // After a second death in a row it has waited for its backoff, and others haven't.
+      await runtime.start({ ...config, patient: (tracked.memory?.failures ?? 0) > 1 })
       tracked.logs = JSON.stringify(instance.spec.template.logs)
       tracked.limits = JSON.stringify(limitsOf(instance.spec.template))
       // After the start, which nothing for show may delay.

@@ -86,6 +86,8 @@ export interface RunConfig extends LaunchConfig {
   readonly forking?: { readonly pidFile: string }
   readonly logs: LogConfig
   readonly limits?: Limits
+  /** True for one that has waited already, as after a row of failures: when there are many, others start first. */
+  readonly patient?: boolean
 }
 
 /** `oomKills`: how many processes of the run the kernel killed for want of memory; absent: none, or nobody counted. */

@@ -40,6 +40,8 @@ export class Starter {
   readonly #options: StarterOptions
   readonly #crowd = new Gate(CROWD)
   #starting = 0
+  /** Of these, those that aren't patient. */
+  #urgent = 0
 
   constructor(options: StarterOptions) {
     this.#options = options
@@ -49,15 +51,19 @@ export class Starter {
     const before = await this.#options.observer.refresh(entry)
     if (before?.id === config.id) return before
     checkTurn(config, attempt, before)
+    const urgent = config.patient === true ? 0 : 1
     this.#starting += 1
+    this.#urgent += urgent
     try {
-      if (entry.shim !== undefined && this.#starting <= FEW) return await this.#start(entry, config, attempt, { patient: false })
+      const ahead = urgent === 1 ? this.#urgent : this.#starting
+      if (entry.shim !== undefined && ahead <= FEW) return await this.#start(entry, config, attempt, { patient: false })
       return await this.#crowd.run(async () => {
         await nextTurn()
         return this.#start(entry, config, attempt, { patient: true })
       })
     } finally {
       this.#starting -= 1
+      this.#urgent -= urgent
     }
   }
 

@@ -64,6 +64,11 @@ describe('an agent', () => {
     await world.advance(300)
     assert.equal(world.runtime.started.length, 3)
     assert.equal((await world.get()).status?.restartCount, 2)
+    // Who has waited may wait a little more for those who haven't.
+    assert.deepEqual(
+      world.runtime.started.map(({ patient }) => patient),
+      [false, false, true],
+    )
   })
 
   test('tells of what the runtime noticed as an Event', async () => {
