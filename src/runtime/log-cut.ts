@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { isDiskRefusal } from '../base/disk-error.ts'
 import { runTool, type SpawnChild } from './child.ts'
 import type { HostTools } from './host.ts'
 
@@ -17,22 +18,35 @@ export interface CutTools {
   readonly spawn: SpawnChild
 }
 
-/** Finds out what the file system of this directory can do, by doing it to a scratch file. */
+/**
+ * Finds out what the file system of this directory can do, by doing it to a scratch file. That is one great hole and stays there:
+ * a full disk has room for it, too. Where not even an empty file can be made, `truncate` is what is sure to work.
+ */
 export async function probeCutMode(directory: string, tools: CutTools): Promise<CutMode> {
   const fallocate = tools.host.tools.get('fallocate')
   if (fallocate === undefined || !tools.host.tools.has('flock')) return 'truncate'
-  const scratch = mkdtempSync(join(directory, '.probe-'))
+  const file = join(directory, '.probe')
   try {
-    const file = join(scratch, 'file')
-    const content = Buffer.alloc(3 * BLOCK, 'x')
-    writeFileSync(file, content)
+    makeHole(file)
     const collapsed = await runTool(tools.spawn, fallocate, ['-c', '-o', '0', '-l', String(BLOCK), '--', file])
-    if (collapsed.code === 0 && statSync(file).size === 2 * BLOCK) return 'collapse'
-    writeFileSync(file, content)
+    if (collapsed.code === 0 && statSync(file).size === HOLE - BLOCK) return 'collapse'
+    makeHole(file)
     const punched = await runTool(tools.spawn, fallocate, ['-p', '-o', '0', '-l', String(BLOCK), '--', file])
-    return punched.code === 0 && statSync(file).size === content.length ? 'punch' : 'truncate'
+    return punched.code === 0 && statSync(file).size === HOLE ? 'punch' : 'truncate'
+  } catch (err) {
+    if (isDiskRefusal(err)) return 'truncate'
+    throw err
+  }
+}
+
+const HOLE = 3 * BLOCK
+
+function makeHole(file: string): void {
+  const fd = openSync(file, 'w', 0o600)
+  try {
+    ftruncateSync(fd, HOLE)
   } finally {
-    rmSync(scratch, { recursive: true, force: true })
+    closeSync(fd)
   }
 }
 

@@ -110,6 +110,7 @@ export class LogStore {
     this.#retired.open()
     const epoch = epochOf(this.#options.clock.now())
     for (const name of readdirSync(this.#root)) {
+      // Of versions that took a new one each time.
       if (name.startsWith('.probe-')) rmSync(join(this.#root, name), { recursive: true, force: true })
       if (name.startsWith('.') || name === 'by-name') continue
       const instance = name as InstanceId

@@ -25,6 +25,7 @@ import { type CutMode, type CutTools, probeCutMode } from '../../src/runtime/log
 import { LogFile } from '../../src/runtime/log-file.ts'
 import { readRange, startOfLastLines, startOfLine } from '../../src/runtime/log-reader.ts'
 import type { LogConfig } from '../../src/runtime/runtime.ts'
+import { noSmallDisk, SmallDisk } from '../support/small-disk.ts'
 
 const spawnChild: SpawnChild = async ({ command, args, env, cwd, stdio }) => {
   const child = spawn(command, [...args], { env: { ...env }, cwd, stdio: [...stdio] })
@@ -57,6 +58,20 @@ async function placeFor(mode: CutMode): Promise<string | undefined> {
   }
   return undefined
 }
+
+test('what a file system can do is found out on a full disk, too', { skip: noSmallDisk }, async () => {
+  const disk = new SmallDisk(1)
+  try {
+    const before = await probeCutMode(disk.path, tools)
+    assert.notEqual(before, 'truncate')
+    disk.fill()
+    assert.equal(await probeCutMode(disk.path, tools), before)
+    rmSync(join(disk.path, '.probe'))
+    assert.equal(await probeCutMode(disk.path, tools), before, 'nothing need be there from better times')
+  } finally {
+    disk.remove()
+  }
+})
 
 for (const mode of ['collapse', 'punch', 'truncate'] as const) {
   describe(`a log whose head is taken off by ${mode}`, () => {

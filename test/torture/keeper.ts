@@ -5,7 +5,7 @@ import nodeProcess from 'node:process'
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts'
 
 const MAIN = resolve(import.meta.dirname, '../../dist/main.js')
-/** A server that ends because its disk is full is started again after this. */
+/** A server that ended by itself is started again after this; it is told of all the same. */
 const RESPAWN = 300
 
 export interface Bounds {
@@ -21,8 +21,6 @@ export class Keeper {
   readonly #ended: (what: string) => void
   #child: ChildProcess | undefined
   #wanted = false
-  /** While true an end of its own is no failure: the disk is full. */
-  excused = false
   kills = 0
   /** Kills before it was ready. */
   earlyKills = 0
@@ -52,7 +50,7 @@ export class Keeper {
     child.once('exit', (code, signal) => {
       if (!this.#wanted || this.#child !== child) return
       this.ownEnds += 1
-      if (!this.excused) this.#ended(`the server ended by itself: ${code ?? signal}\n${readFileSync(this.#log, 'utf8').slice(-3_000)}`)
+      this.#ended(`the server ended by itself: ${code ?? signal}\n${readFileSync(this.#log, 'utf8').slice(-3_000)}`)
       setTimeout(() => {
         if (this.#wanted && this.#child === child) this.spawn()
       }, RESPAWN)

@@ -242,7 +242,6 @@ export class World {
         return
       }
       case 'fill':
-        this.keeper.excused = true
         this.place.fill()
         this.figures.fills += 1
         await this.#readWhileFull()
@@ -316,7 +315,6 @@ export class World {
     const begin = performance.now()
     if (this.keeper.pid === undefined) this.keeper.spawn()
     await this.keeper.ready()
-    this.keeper.excused = false
     for (let quiet = 0; quiet < 2; ) {
       this.#ledger.read()
       const snapshot = await this.#snapshot()
