@@ -6,7 +6,8 @@ import { checkTable, DamagedFile, type LogContent, readLogFile, readManifest } f
 
 /**
  * Checks the files of a closed database before LevelDB opens it. Throws DamagedFile with the name of the file. The end of the
- * newest log may be unreadable: that is a write in which the server died, and which was never acknowledged.
+ * newest log that holds anything may be unreadable: that is a write in which the server died or the disk was full, and which was
+ * never acknowledged. An opening for which the disk had no room leaves an empty log behind it.
  */
 export async function verifyDatabase(path: string, log: Logger): Promise<void> {
   const names = new Set(await readdir(path))
@@ -29,10 +30,12 @@ export async function verifyDatabase(path: string, log: Logger): Promise<void> {
     await nextTurn()
   }
   const logs = [...names].filter((name) => /^\d+\.log$/.test(name) && Number.parseInt(name, 10) >= firstLog).sort()
+  let torn: string | undefined
   for (const name of logs) {
-    const { tornAt } = await inFile<LogContent>(path, name, readLogFile)
+    const { tornAt, records } = await inFile<LogContent>(path, name, readLogFile)
+    if (torn !== undefined && records.length > 0) throw new DamagedFile(`the end of the file ${torn} cannot be read`)
     if (tornAt === undefined) continue
-    if (name !== logs.at(-1)) throw new DamagedFile(`the file ${name} cannot be read from byte ${tornAt} on`)
+    torn = name
     log.warn(
       { file: join(path, name), byte: tornAt },
       'The last write to the store was cut short and is left out; nobody was told that it succeeded',

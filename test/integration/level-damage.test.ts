@@ -77,6 +77,22 @@ describe('a database whose files are damaged', () => {
     }
   })
 
+  test('a log that was cut short may have empty ones behind it, left by openings on a full disk, but none with writes', async () => {
+    const log = the('log')
+    const cut = (path: string): void => truncateSync(join(path, log), (sizes.get(revision) ?? 0) - 1)
+    const found = await opened((path) => {
+      cut(path)
+      for (const name of ['000997.log', '000998.log']) writeFileSync(join(path, name), '')
+    })
+    const expected = items.filter(({ modRevision }) => modRevision < revision)
+    assert.deepEqual(found, { revision: revision - 1, keys: JSON.stringify(expected) })
+    const later = await opened((path) => {
+      writeFileSync(join(path, '000998.log'), readFileSync(join(path, log)))
+      cut(path)
+    })
+    assert.ok(typeof later === 'string' && later.includes(log), JSON.stringify(later))
+  })
+
   test('rubbish and zeros behind the last write of a log are left out', async () => {
     for (const rubbish of [Buffer.alloc(5_000), Buffer.alloc(300, 'rubbish'), Buffer.alloc(70_000, 1)]) {
       const found = await opened((path) => writeFileSync(join(path, the('log')), rubbish, { flag: 'a' }))
