@@ -1,5 +1,6 @@
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs'
 import nodeProcess from 'node:process'
+import { bootId } from '../base/boot-id.ts'
 import { isDiskRefusal } from '../base/disk-error.ts'
 
 const RECORD_SIZE = 512
@@ -66,8 +67,4 @@ export function startTimeOf(pid: number): string | undefined {
     // Gone: /proc has no such directory.
     return undefined
   }
-}
-
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
 }

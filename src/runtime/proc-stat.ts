@@ -162,11 +162,6 @@ function isOnDisk(fd: number): boolean {
   }
 }
 
-/** Names this boot of the machine. */
-export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
-}
-
 /** The start of a small file, into one buffer that is used again and again; half the cost of readFileSync. */
 function readSmall(path: string): string | undefined {
   let fd: number

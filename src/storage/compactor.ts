@@ -1,5 +1,6 @@
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import type { Mark } from './history-marks.ts'
 import type { Revision } from './store.ts'
 
 /** History that is always kept: what happened lately, and enough of a quiet store's past for every page and watch under way. */
@@ -9,6 +10,8 @@ export const KEEP_TIME: Millis = 5 * 60_000
 export const MOST_CHANGES = 500_000
 
 const COMPACT_EVERY: Millis = 30_000
+/** After a start, so that also servers that live for seconds forget what is old. */
+const FIRST_AFTER: Millis = 1_000
 /** How exactly the age of a revision is known. */
 const MARK_EVERY: Millis = 10_000
 
@@ -18,37 +21,41 @@ export interface CompactorOptions {
   /** Where the store is, and how far its history reaches back. */
   readonly extent: () => { readonly revision: Revision; readonly compacted: Revision }
   readonly compact: (before: Revision) => Promise<void>
-}
-
-/** At `at`, the store was at `revision`: what is not above it is at least that old. */
-interface Mark {
-  readonly at: Millis
-  readonly revision: Revision
+  /** What an earlier server of this store has noted, by the present clock, oldest first. */
+  readonly marks?: readonly Mark[]
 }
 
 /**
- * Forgets old history now and then. Ages are counted from marks in memory, so what a store finds at its start counts as
- * new: a restart keeps history longer and never shorter. No timer runs while there is nothing to forget.
+ * Forgets old history now and then. Ages are counted from marks, which the store keeps, so that they outlive a server that is
+ * often restarted. No timer runs while there is nothing to forget.
  */
 export class Compactor {
   readonly #options: CompactorOptions
   #marks: Mark[]
+  #areNew = false
   #cancel: (() => void) | undefined
   #running: Promise<void> = Promise.resolve()
   #closed = false
 
   constructor(options: CompactorOptions) {
     this.#options = options
-    this.#marks = [{ at: options.clock.monotonic(), revision: options.extent().revision }]
-    this.#arm()
+    const { revision } = options.extent()
+    this.#marks = (options.marks ?? []).filter((mark) => mark.revision <= revision)
+    this.#markIfDue()
+    this.#arm(FIRST_AFTER)
   }
 
   /** To be called after each commit; costs one look at the clock. */
   noticed(): void {
-    const now = this.#options.clock.monotonic()
-    const last = this.#marks.at(-1)
-    if (last === undefined || now - last.at >= MARK_EVERY) this.#mark(now)
+    this.#markIfDue()
     this.#arm()
+  }
+
+  /** The marks, when there are others than those taken last: to be kept with whatever is written next. */
+  takeMarks(): readonly Mark[] | undefined {
+    if (!this.#areNew) return undefined
+    this.#areNew = false
+    return this.#marks
   }
 
   /** Resolves once a compaction under way has ended. */
@@ -58,17 +65,24 @@ export class Compactor {
     await this.#running
   }
 
+  #markIfDue(): void {
+    const now = this.#options.clock.monotonic()
+    const last = this.#marks.at(-1)
+    if (last === undefined || now - last.at >= MARK_EVERY) this.#mark(now)
+  }
+
   #mark(now: Millis): void {
+    this.#areNew = true
     this.#marks.push({ at: now, revision: this.#options.extent().revision })
     // Of the marks that are old enough, only the newest says anything.
     const old = this.#marks.findLastIndex((mark) => now - mark.at >= KEEP_TIME)
     if (old > 0) this.#marks = this.#marks.slice(old)
   }
 
-  #arm(): void {
+  #arm(delay: Millis = COMPACT_EVERY): void {
     const { revision, compacted } = this.#options.extent()
     if (this.#closed || this.#cancel !== undefined || revision - compacted <= KEEP_CHANGES) return
-    this.#cancel = this.#options.clock.schedule(COMPACT_EVERY, () => {
+    this.#cancel = this.#options.clock.schedule(delay, () => {
       this.#running = this.#run()
     })
   }

@@ -1,12 +1,13 @@
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import { type Change, keyOfChange } from './change-window.ts'
+import { type Change, keyOfChange, type WindowBounds } from './change-window.ts'
 import { CommittedState } from './committed-state.ts'
 import { Compactor } from './compactor.ts'
 import type { Disk, Operation } from './disk.ts'
 import { changeFor, isAllowed, requireKey, type Write } from './expectation.ts'
 import { GroupCommit } from './group-commit.ts'
-import { COMPACTED_KEY, logKey, REVISION_KEY } from './level-keys.ts'
+import { encodeMarks } from './history-marks.ts'
+import { COMPACTED_KEY, logKey, MARKS_KEY, REVISION_KEY } from './level-keys.ts'
 import type { Loaded } from './level-load.ts'
 import { operationsOf, readLog } from './level-log.ts'
 import { encodeNumber } from './level-records.ts'
@@ -15,8 +16,7 @@ import type { KeyValue, Page, RangeOptions, Revision, Store, StoreEvent } from '
 import { rootCause, StoreError } from './store-error.ts'
 
 /** The newest history stays in memory; whoever resumes from further back is served from the disk. */
-export const WINDOW_CHANGES = 10_000
-const WINDOW_UNITS = 8 * 1024 * 1024
+export const WINDOW: WindowBounds = { changes: 10_000, units: 8 * 1024 * 1024 }
 
 /** Log records deleted in one batch: writes wait behind it. */
 const SWEEP = 1_000
@@ -29,6 +29,8 @@ export interface DurableStoreOptions {
   readonly loaded: Loaded
   readonly clock: Clock
   readonly log: Logger
+  /** Of the machine. */
+  readonly boot: string
   /** The disk, which is not open, takes no writes for now, and why: the store begins by waiting until it does. */
   readonly unwritable?: unknown
 }
@@ -51,6 +53,7 @@ export class DurableStore implements Store {
   readonly #disk: Disk
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #boot: string
   readonly #state: CommittedState
   readonly #commits: GroupCommit<Entrant>
   readonly #compactor: Compactor
@@ -64,17 +67,18 @@ export class DurableStore implements Store {
   #repairing: Promise<void> | undefined
   #closing: Promise<void> | undefined
 
-  constructor({ disk, loaded, clock, log, unwritable }: DurableStoreOptions) {
+  constructor({ disk, loaded, clock, log, boot, unwritable }: DurableStoreOptions) {
     this.#disk = disk
     this.#clock = clock
     this.#log = log
+    this.#boot = boot
     this.#assigned = loaded.revision
     this.#sweptTo = loaded.sweptTo
     this.#state = new CommittedState({
       clock,
       revision: loaded.revision,
       compacted: loaded.compacted,
-      window: { changes: WINDOW_CHANGES, units: WINDOW_UNITS },
+      window: WINDOW,
       windowStart: loaded.changesAfter,
       older: (after, upTo) => readLog(disk, after, upTo),
     })
@@ -85,7 +89,8 @@ export class DurableStore implements Store {
       committed: (entries) => this.#committed(entries),
       failed: (entries, cause) => this.#failed(entries, cause),
     })
-    this.#compactor = new Compactor({ clock, log, extent: () => this.#state, compact: (before) => this.compact(before) })
+    const compact = (before: Revision): Promise<void> => this.compact(before)
+    this.#compactor = new Compactor({ clock, log, extent: () => this.#state, compact, marks: loaded.marks })
     if (unwritable !== undefined) this.#refuse([], unwritable)
   }
 
@@ -196,6 +201,11 @@ export class DurableStore implements Store {
     const operations = entries.flatMap((entry) => entry.operations)
     const last = entries.findLast((entry) => entry.change !== undefined)?.change
     if (last !== undefined) operations.push({ type: 'put', key: REVISION_KEY, value: encodeNumber(last.revision) })
+    const marks = this.#compactor.takeMarks()
+    if (marks !== undefined) {
+      const era = { now: this.#clock.monotonic(), boot: this.#boot }
+      operations.push({ type: 'put', key: MARKS_KEY, value: encodeMarks(marks, era) })
+    }
     await this.#disk.write(operations)
   }
 

@@ -7,11 +7,13 @@ import type { Revision } from './store.ts'
  *     r/<revision>/  one record for each revision behind `m/compacted`: what changed, and what it was before
  *     m/revision     the last revision given
  *     m/compacted    the oldest revision that can still be watched from
+ *     m/marks        when it was at which revision; may be missing
  *     m/format       which layout this is
  */
 export const FORMAT_KEY = 'm/format'
 export const REVISION_KEY = 'm/revision'
 export const COMPACTED_KEY = 'm/compacted'
+export const MARKS_KEY = 'm/marks'
 
 /** Exclusive bounds of the present values and of the log. `0` follows `/`. */
 export const VALUES: KeyRange = { gt: 'k/', lt: 'k0' }

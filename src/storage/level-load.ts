@@ -1,5 +1,6 @@
-import { type Change, keyOfChange } from './change-window.ts'
+import { type Change, ChangeWindow, keyOfChange, type WindowBounds } from './change-window.ts'
 import type { Disk } from './disk.ts'
+import { decodeMarks, type Era, type Mark } from './history-marks.ts'
 import {
   COMPACTED_KEY,
   FORMAT_KEY,
@@ -7,6 +8,7 @@ import {
   LOG,
   logKey,
   logRange,
+  MARKS_KEY,
   REVISION_KEY,
   revisionOfLogKey,
   VALUES,
@@ -24,29 +26,35 @@ export interface Loaded {
   readonly revision: Revision
   readonly compacted: Revision
   readonly values: ReadonlyMap<string, KeyValue>
-  /** The newest changes; all of those behind `changesAfter`. */
+  /** The newest changes, as many as the memory may hold; all of those behind `changesAfter`. */
   readonly changes: readonly Change[]
   readonly changesAfter: Revision
   /** Log records up to here are gone; those behind it and up to `compacted` are left over. */
   readonly sweptTo: Revision
+  readonly marks: readonly Mark[]
 }
 
 /**
- * Reads a store and checks that counter, values and log tell one story. Log records older than the last `newest` are only
- * counted here; they are checked when they are read. Throws StoreError(Corrupt) that names the record and the way out.
+ * Reads a store and checks that counter, values and log tell one story. Log records older than the last `window.changes` are
+ * only counted here; they are checked when they are read. Throws StoreError(Corrupt) that names the record and the way out.
  */
-export async function loadStore(disk: Disk, newest: number): Promise<Loaded> {
+export async function loadStore(disk: Disk, window: WindowBounds, era: Era): Promise<Loaded> {
   if (!(await isFormatted(disk))) await format(disk)
   const revision = await readNumber(disk, REVISION_KEY)
   const compacted = await readNumber(disk, COMPACTED_KEY)
   if (revision < 1 || compacted > revision) throw damaged(disk, COMPACTED_KEY, `it says ${compacted}, but the store is at ${revision}`)
 
   const values = await loadValues(disk, revision)
-  const changesAfter = Math.max(compacted, 1, revision - newest)
   const sweptTo = await checkLogKeys(disk, { revision, compacted })
-  const changes = await loadChanges(disk, { changesAfter, revision })
-  checkAgreement(disk, { values, changes, changesAfter })
-  return { revision, compacted, values, changes, changesAfter: changesAfter === 1 ? compacted : changesAfter, sweptTo }
+  const after = Math.max(compacted, 1, revision - window.changes)
+  const newest = await loadChanges(disk, { values, after, revision, window })
+  const changesAfter = newest.start === 1 ? compacted : newest.start
+  return { revision, compacted, values, changes: newest.read(newest.start, ''), changesAfter, sweptTo, marks: await loadMarks(disk, era) }
+}
+
+async function loadMarks(disk: Disk, era: Era): Promise<readonly Mark[]> {
+  const record = await disk.get(MARKS_KEY)
+  return record === undefined ? [] : decodeAt(disk, MARKS_KEY, () => decodeMarks(record, era))
 }
 
 /** False when there is nothing at all. */
@@ -111,41 +119,61 @@ async function checkLogKeys(disk: Disk, extent: { readonly revision: Revision; r
   return sweptTo ?? extent.compacted
 }
 
-async function loadChanges(disk: Disk, range: { readonly changesAfter: Revision; readonly revision: Revision }): Promise<Change[]> {
-  const changes: Change[] = []
-  let position = range.changesAfter
-  for await (const entries of disk.entries(logRange(range.changesAfter, range.revision))) {
-    const upTo = position + entries.length
-    for (const record of decodeLogRecords(disk, entries, { after: position, upTo })) if (record.type !== 'void') changes.push(record)
-    position = upTo
-  }
-  return changes
+interface Log {
+  readonly values: ReadonlyMap<string, KeyValue>
+  readonly after: Revision
+  readonly revision: Revision
+  readonly window: WindowBounds
 }
 
-/** Each key's value is what the last change of it left, and each change found what the one before it left. */
-function checkAgreement(
-  disk: Disk,
-  found: { readonly values: ReadonlyMap<string, KeyValue>; readonly changes: readonly Change[]; readonly changesAfter: Revision },
-): void {
+/**
+ * The newest changes, of which each found what the one before it left, and the last of each key left its value. What is the same
+ * in several places is one string in memory.
+ */
+async function loadChanges(disk: Disk, { values, after, revision, window }: Log): Promise<ChangeWindow> {
+  const newest = new ChangeWindow(after, window)
   const last = new Map<string, Change>()
-  for (const change of found.changes) {
-    const key = keyOfChange(change)
-    const before = last.get(key)
-    if (before !== undefined && !isSame(before.type === 'put' ? before.kv : undefined, change.prev)) {
-      throw damaged(disk, logKey(change.revision), `it does not follow from ${logKey(before.revision)}`)
+  let position = after
+  for await (const entries of disk.entries(logRange(after, revision))) {
+    const upTo = position + entries.length
+    for (const record of decodeLogRecords(disk, entries, { after: position, upTo })) {
+      if (record.type === 'void') continue
+      const key = keyOfChange(record)
+      const before = last.get(key)
+      if (before !== undefined && !isSame(leftBy(before), record.prev)) {
+        throw damaged(disk, logKey(record.revision), `it does not follow from ${logKey(before.revision)}`)
+      }
+      const change = shared(record, before === undefined ? record.prev : leftBy(before), values.get(key))
+      last.set(key, change)
+      newest.append(change)
     }
-    last.set(key, change)
+    position = upTo
   }
   for (const [key, change] of last) {
-    if (!isSame(change.type === 'put' ? change.kv : undefined, found.values.get(key))) {
-      throw damaged(disk, valueKey(key), `it is not what ${logKey(change.revision)} made it`)
-    }
+    if (!isSame(leftBy(change), values.get(key))) throw damaged(disk, valueKey(key), `it is not what ${logKey(change.revision)} made it`)
   }
-  for (const kv of found.values.values()) {
-    if (kv.modRevision > found.changesAfter && !last.has(kv.key)) {
+  for (const kv of values.values()) {
+    if (kv.modRevision > after && !last.has(kv.key)) {
       throw damaged(disk, valueKey(kv.key), `${logKey(kv.modRevision)} is the record of another key`)
     }
   }
+  return newest
+}
+
+function leftBy(change: Change): KeyValue | undefined {
+  return change.type === 'put' ? change.kv : undefined
+}
+
+/** The change with `prev` and, where it is the same, `present` in place of their copies in its record. */
+function shared(change: Change, prev: KeyValue | undefined, present: KeyValue | undefined): Change {
+  if (change.type === 'delete') return { ...change, prev: prev ?? change.prev }
+  const { type, revision, kv } = change
+  return { type, revision, kv: isSame(kv, present) && present !== undefined ? present : { ...kv, value: ownCopy(kv.value) }, prev }
+}
+
+/** A part of a string keeps the whole of it in memory. */
+function ownCopy(text: string): string {
+  return Buffer.from(text).toString()
 }
 
 function isSame(a: KeyValue | undefined, b: KeyValue | undefined): boolean {

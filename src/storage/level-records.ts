@@ -25,6 +25,31 @@ export function decodeNumber(record: string): number {
   return revisionIn(open(record).header, 'n')
 }
 
+/** When the store was at which revision, as `[time, revision]` in their order, and the clock that says so. */
+export interface MarksRecord {
+  readonly boot: string
+  /** When it was written; no mark is later. */
+  readonly now: number
+  readonly marks: readonly (readonly [at: number, revision: Revision])[]
+}
+
+export function encodeMarksRecord({ boot, now, marks }: MarksRecord): string {
+  return seal({ b: boot, n: now, m: marks }, '')
+}
+
+export function decodeMarksRecord(record: string): MarksRecord {
+  const { header } = open(record)
+  const now = revisionIn(header, 'n')
+  if (typeof header.b !== 'string' || !Array.isArray(header.m)) throw new DamagedRecord('it has no marks')
+  const marks = header.m.map((mark: unknown) => {
+    const [at, revision]: readonly unknown[] = Array.isArray(mark) ? mark : []
+    const numbers = { at, revision }
+    return [revisionIn(numbers, 'at'), revisionIn(numbers, 'revision')] as const
+  })
+  if (marks.some(([at]) => at > now)) throw new DamagedRecord('a mark is later than the record')
+  return { boot: header.b, now, marks }
+}
+
 export function encodeValue(kv: KeyValue): string {
   return seal({ c: kv.createRevision, m: kv.modRevision }, kv.value)
 }

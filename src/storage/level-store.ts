@@ -2,10 +2,11 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Level } from 'level'
+import { bootId } from '../base/boot-id.ts'
 import type { Clock } from '../base/clock.ts'
 import { type Logger, silentLogger } from '../base/log.ts'
 import type { Disk, Entry, Operation } from './disk.ts'
-import { DurableStore, WINDOW_CHANGES } from './durable-store.ts'
+import { DurableStore, WINDOW } from './durable-store.ts'
 import { DamagedFile } from './level-format.ts'
 import type { KeyRange } from './level-keys.ts'
 import { type Loaded, loadStore } from './level-load.ts'
@@ -21,6 +22,8 @@ export interface LevelStoreOptions {
   readonly path: string
   readonly clock: Clock
   readonly log?: Logger
+  /** What the monotonic clock counts from: this boot of the machine, or another one in a test. */
+  readonly boot?: string
   /** Stands between the store and LevelDB's synced batch, so that a test can be a disk that fails. */
   readonly batch?: (write: WriteBatch, operations: readonly Operation[]) => Promise<void>
 }
@@ -30,11 +33,11 @@ export interface LevelStoreOptions {
  * holds it or it can't be read, Corrupt when what is there is damaged or newer; both say what to do.
  */
 export async function openLevelStore(options: LevelStoreOptions): Promise<DurableStore> {
-  const { path, clock, log = silentLogger, batch = (write, operations) => write(operations) } = options
+  const { path, clock, log = silentLogger, boot = bootId(), batch = (write, operations) => write(operations) } = options
   const disk = await openDisk(path, batch)
   try {
-    const { loaded, unwritable } = await load(disk, log)
-    return new DurableStore({ disk, loaded, clock, log, ...(unwritable === undefined ? {} : { unwritable }) })
+    const { loaded, unwritable } = await load(disk, log, (from) => loadStore(from, WINDOW, { now: clock.monotonic(), boot }))
+    return new DurableStore({ disk, loaded, clock, log, boot, ...(unwritable === undefined ? {} : { unwritable }) })
   } catch (err) {
     await disk.close()
     throw err instanceof StoreError ? err : openError(path, err)
@@ -42,18 +45,22 @@ export async function openLevelStore(options: LevelStoreOptions): Promise<Durabl
 }
 
 /** What is on the disk; also on one without any room, which is no reason to leave the processes alone: `unwritable` says why. */
-async function load(disk: LevelDisk, log: Logger): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
+async function load(
+  disk: LevelDisk,
+  log: Logger,
+  read: (disk: Disk) => Promise<Loaded>,
+): Promise<{ readonly loaded: Loaded; readonly unwritable?: unknown }> {
   try {
     const create = await isNew(disk.path)
     if (!create) await verify(disk.path, log)
     await disk.open({ create })
-    return { loaded: await loadStore(disk, WINDOW_CHANGES) }
+    return { loaded: await read(disk) }
   } catch (err) {
     if (!isFull(err)) throw err
     await disk.close()
     const refuse = (): Promise<never> => Promise.reject(err)
     const open = async (shadow: string): Promise<LevelDisk> => new LevelDisk(disk.path, refuse, await openLevel(shadow, { create: false }))
-    return { loaded: await inShadow(disk.path, open, (shadow) => loadStore(shadow, WINDOW_CHANGES)), unwritable: err }
+    return { loaded: await inShadow(disk.path, open, read), unwritable: err }
   }
 }
 
