@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict'
-import { execFile, spawnSync } from 'node:child_process'
+import { execFile, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { TestApiServer } from '../support/api-server.ts'
+import { eventually } from '../support/eventually.ts'
+import { RawConnection } from '../support/raw-connection.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
 const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0
+
+/** More than one kubectl sends at once, and few enough to be taken by a test. */
+const REQUESTS = 30
 
 /** The kubectl that is installed, over plain HTTP on loopback, where it needs no credentials. */
 describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
@@ -16,7 +22,7 @@ describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
 
   before(async () => {
     dir = await tempDir()
-    server = await TestApiServer.start()
+    server = await TestApiServer.start({ limits: { requests: REQUESTS } })
     const address = await server.server.listen({ host: '127.0.0.1', port: 0 })
     assert.ok('port' in address)
     url = `http://127.0.0.1:${address.port}`
@@ -72,5 +78,30 @@ describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
     await file('list.yaml', list('c'))
     assert.equal((await kubectl('apply', '-f', path)).out, 'configmap/l configured\n')
     assert.equal((await kubectl('delete', 'configmap', 'l')).code, 0)
+  })
+
+  test('comes again when there is no room for its request, as Retry-After says', async () => {
+    const half = `POST /api/v1/namespaces HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\n{`
+    const held = Array.from({ length: REQUESTS }, () => new RawConnection(server.socketPath).write(half))
+    try {
+      await eventually(() => assert.equal(server.server.requests, REQUESTS))
+      const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: '/dev/null' }
+      const child = spawn('kubectl', ['-s', url, '-v=8', 'get', '--raw', '/api/v1/namespaces'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      let [out, told] = ['', '']
+      child.stdout.on('data', (chunk: Buffer) => {
+        out += chunk.toString()
+      })
+      child.stderr.on('data', (chunk: Buffer) => {
+        told += chunk.toString()
+      })
+      const ended = once(child, 'close')
+      await eventually(() => assert.match(told, /429/, 'kubectl was not refused yet'))
+      for (const { socket } of held) socket.destroy()
+      const [code] = await ended
+      assert.equal(code, 0, told)
+      assert.equal(JSON.parse(out).kind, 'NamespaceList')
+    } finally {
+      for (const { socket } of held) socket.destroy()
+    }
   })
 })

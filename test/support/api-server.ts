@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import type { NodeGateways } from '../../src/api/node-gateway.ts'
 import { apiError } from '../../src/api/status.ts'
+import type { Limits } from '../../src/apiserver/limits.ts'
 import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { type Logger, silentLogger } from '../../src/base/log.ts'
@@ -56,6 +57,7 @@ export class TestApiServer {
       readonly ready?: () => { readonly ok: boolean; readonly reasons: readonly string[] }
       readonly log?: Logger
       readonly wrap?: (registry: Registry) => Registry
+      readonly limits?: Partial<Limits>
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()
@@ -68,6 +70,7 @@ export class TestApiServer {
       log: options.log ?? silentLogger,
       version: '0.0.0',
       ready: options.ready ?? (() => ({ ok: true, reasons: [] })),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
     })
     const socketPath = join(dir.path, 'pmk.sock')
     await server.listen({ socketPath })
