@@ -19,6 +19,11 @@ export function isReady(instance: Instance): boolean {
   return !isDeleting(instance) && instance.status?.ready === true && isCurrent(instance)
 }
 
+/** Its program has come to a good end and is not started again. */
+export function isFinished(instance: Instance): boolean {
+  return !isDeleting(instance) && instance.status?.phase === 'Succeeded' && isCurrent(instance)
+}
+
 /** Its agent has seen the spec as it is. */
 export function isObserved({ metadata, status }: Instance): boolean {
   return (status?.observedGeneration ?? 0) >= metadata.generation

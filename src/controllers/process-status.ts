@@ -2,7 +2,7 @@ import { findCondition, setCondition } from '../api/conditions.ts'
 import { epochOf, type Millis, type Timestamp } from '../base/clock.ts'
 import { parseDuration } from '../base/duration.ts'
 import type { Condition, Instance, Process, ProcessStatus, Revision } from '../generated/types.ts'
-import { isAvailable, isCurrent, isDeleting, isObserved, isReady, suspendedFor } from './instance-state.ts'
+import { isAvailable, isCurrent, isDeleting, isFinished, isObserved, isReady, suspendedFor } from './instance-state.ts'
 import { processReason } from './process-reason.ts'
 import { isWanted, maxUnavailable, type Rollout } from './rollout.ts'
 import { PROCESS_LABEL } from './well-known.ts'
@@ -36,6 +36,7 @@ export function processStatus(input: StatusInput): StatusOutcome {
     present: wanted.length,
     ready: wanted.filter(isReady).length,
     available: wanted.filter((instance) => isAvailable(instance, spec.minReadySeconds, now)).length,
+    finished: wanted.filter(isFinished).length,
     updated: wanted.filter((instance) => isUpdated(input, instance)).length,
     observed: wanted.every(isObserved),
   }
@@ -70,6 +71,8 @@ interface Counts {
   readonly present: number
   readonly ready: number
   readonly available: number
+  /** Their programs came to a good end and are not started again. */
+  readonly finished: number
   readonly updated: number
   readonly observed: boolean
 }
@@ -85,7 +88,7 @@ function isUnderWay({ process, rollout, revision, now }: StatusInput, counts: Co
   const { spec, status: prev, metadata } = process
   if (isDeleting(process) || spec.desiredState === 'Stopped' || spec.updateStrategy.paused || suspendedFor(spec, now) > 0) return false
   if (counts.updated + rollout.held.size < spec.replicas) return true
-  if (counts.available >= spec.replicas) return false
+  if (counts.available + counts.finished >= spec.replicas) return false
   const before = findCondition(prev?.conditions, 'Progressing')?.reason
   const sameRoll = prev?.observedGeneration === metadata.generation && prev.updateRevision === revision.metadata.name
   return !(sameRoll && (before === 'Complete' || before === 'WaitingForRestart'))

@@ -1,6 +1,6 @@
 import { epochOf, type Millis, type Timestamp } from '../base/clock.ts'
 import type { Instance, Process, Revision } from '../generated/types.ts'
-import { availableIn, isDeleting, suspendedFor } from './instance-state.ts'
+import { availableIn, isDeleting, isFinished, suspendedFor } from './instance-state.ts'
 import { NEWEST_SINCE_ANNOTATION } from './well-known.ts'
 
 export interface RolloutInput {
@@ -40,7 +40,9 @@ export function planRollout({ process, instances, revision, now }: RolloutInput)
   const outdated = present.filter((instance) => isOutdated(process, instance, revision))
   const held = new Set(outdated.filter((instance) => isHeld(process, instance, revision)))
   const allowed = outdated.filter((instance) => !held.has(instance))
-  const change = withinBudget(process, allowed, available, now)
+  const behind = new Set(outdated)
+  const finished = present.filter((instance) => !behind.has(instance) && isFinished(instance)).length
+  const change = withinBudget(process, allowed, { available, finished, now })
   const moved = change.filter((instance) => isMisplaced(process, instance))
   const surplus = instances.filter((instance) => !isWanted(process, instance) && !isDeleting(instance))
   const soonest = Math.min(...waits.filter((wait) => wait !== undefined && wait > 0).map(Number))
@@ -106,16 +108,16 @@ function wasRestartedSince({ spec }: Instance, { metadata }: Revision): boolean 
 /**
  * An Instance that is unavailable anyway has nothing to lose: it changes at once, also when it is all that keeps others from
  * changing, so that a bad revision can be replaced. Available ones change as long as not too many are unavailable. Of one
- * whose Node doesn't answer nobody knows: it may run well, and all of them would restart at once when the Node is back.
+ * whose Node doesn't answer nobody knows: it may run well, and all of them would restart at once when the Node is back. `finished`: so many
+ * have run the newest Revision to its good end, and will never be available again.
  */
 function withinBudget(
   process: Process,
   allowed: readonly Instance[],
-  available: ReadonlySet<Instance>,
-  now: Timestamp,
+  { available, finished, now }: { readonly available: ReadonlySet<Instance>; readonly finished: number; readonly now: Timestamp },
 ): readonly Instance[] {
   const idle = process.spec.desiredState === 'Stopped' || suspendedFor(process.spec, now) > 0
   if (idle) return allowed
-  let budget = maxUnavailable(process) - (process.spec.replicas - available.size)
+  let budget = maxUnavailable(process) - (process.spec.replicas - available.size - finished)
   return allowed.filter((instance) => (available.has(instance) ? budget-- > 0 : instance.status?.phase !== 'Unknown'))
 }

@@ -296,13 +296,20 @@ export class LogFile {
     this.index.prune(this.archives()[0]?.start ?? this.#place.head)
   }
 
-  /** The oldest archives go when all together would be too much, and on a disk that is nearly full. */
+  /** The oldest archives go when all together would be too much, and on a disk that is nearly full if that gives room for the piece. */
   #makeRoom(piece: number, allowed: number): void {
     const archives = this.archives()
+    const free = (): number => {
+      const { bavail, bsize } = statfsSync(dirname(this.path))
+      return bavail * bsize
+    }
+    const needed = 2 * piece
+    const onDisk = archives.reduce((total, { path }) => total + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0)
+    // Where others fill the disk, these would be lost for nothing.
+    const helps = free() + onDisk >= needed
     let kept = archives.reduce((total, archive) => total + archive.end - archive.start, 0)
     for (const archive of archives) {
-      const { bavail, bsize } = statfsSync(dirname(this.path))
-      const isFull = bavail * bsize < 2 * piece
+      const isFull = helps && free() < needed
       if (kept <= allowed && !isFull) return
       if (isFull) this.#log.warn({ file: archive.path }, 'The disk is nearly full: an archived log is deleted')
       rmSync(archive.path, { force: true })

@@ -476,7 +476,8 @@ export class World {
     const end = performance.now() + 20_000
     for (const follower of this.#followers) {
       const { instance } = follower
-      const newest = this.#ledger.of(instance.metadata.uid).at(-1)
+      // A program that was started while all are calm has written nothing yet.
+      const newest = this.#ledger.of(instance.metadata.uid).findLast(({ uid, attempt }) => this.#ledger.lines(uid, attempt) > 0)
       const written = newest === undefined ? 0 : this.#ledger.lines(newest.uid, newest.attempt)
       const hasAll = (): boolean =>
         follower.over || newest === undefined || (follower.position.attempt === newest.attempt && follower.position.line >= written)

@@ -88,9 +88,9 @@ const rows: readonly Row[] = [
     message: /no node/,
   },
   {
-    given: 'all have ended well',
+    given: 'all have ended well, and the roll with them',
     instances: two({ ready: false, phase: 'Succeeded', reason: 'Succeeded' }),
-    expect: 'Succeeded Ready=False Available=False Progressing=True/Rolling',
+    expect: 'Succeeded Ready=False Available=False Progressing=True/Complete',
   },
   {
     given: 'it failed for good',

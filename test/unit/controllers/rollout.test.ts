@@ -36,6 +36,16 @@ const rows: readonly Row[] = [
     expect: '',
   },
   { given: 'the first has it and is ready', instances: [instanceOf(0), instanceOf(1, old), instanceOf(2, old)], expect: 'update 1' },
+  {
+    given: 'the first has it and came to its good end',
+    instances: [instanceOf(0, { ...dead, phase: 'Succeeded' }), instanceOf(1, old), instanceOf(2, old)],
+    expect: 'update 1',
+  },
+  {
+    given: 'the first has it and failed for good',
+    instances: [instanceOf(0, { ...dead, phase: 'Failed' }), instanceOf(1, old), instanceOf(2, old)],
+    expect: '',
+  },
   { given: 'one is missing while others are old', instances: [instanceOf(0, old), instanceOf(1, old)], expect: 'create 2' },
   {
     given: 'an old one is dead anyway',
