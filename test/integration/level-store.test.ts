@@ -3,6 +3,7 @@ import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Level } from 'level'
+import { KEEP_CHANGES, KEEP_TIME } from '../../src/storage/compactor.ts'
 import { type LevelStoreOptions, openLevelStore } from '../../src/storage/level-store.ts'
 import type { Store } from '../../src/storage/store.ts'
 import { isStoreError, type StoreErrorCode } from '../../src/storage/store-error.ts'
@@ -295,3 +296,35 @@ async function logKeys(path: string): Promise<string[]> {
   })
   return keys
 }
+
+it('history counts as old by what servers before have noted, however short each of them lived', async ({ clock, open }) => {
+  const first = await open()
+  await fill(first, 'many/', KEEP_CHANGES + 500)
+  const { modRevision: old } = await first.put('a', '1', 0)
+  await first.close()
+  for (let lived = 0; lived < KEEP_TIME - 20_000; lived += 20_000) {
+    const store = await open()
+    await store.put(`server/${lived}`, '1', 0)
+    await clock.advance(20_000)
+    assert.equal((await firstEvents(store, '', 1, 1)).length, 1, 'nothing is forgotten yet')
+    await store.close()
+  }
+  await clock.advance(40_000)
+  const last = await open()
+  await clock.advance(2_000)
+  await eventually(async () => rejectsWith(firstEvents(last, '', 1, 1), 'Compacted'))
+  assert.equal((await firstEvents(last, '', old - 1, 1)).length, 1, 'the last changes are kept')
+})
+
+it('history beyond what the memory may hold is read from the disk after a start, without a gap', async ({ open }) => {
+  const store = await open()
+  let revision = 0
+  for (let n = 0; n < 40; n++) revision = (await store.put('big', String(n % 10).repeat(400_000), revision)).modRevision
+  await store.close()
+  const events = await firstEvents(await open(), '', 1, 40)
+  for (const [n, event] of events.entries()) {
+    assert.equal(event.revision, n + 2)
+    assert.ok(event.type === 'put' && event.kv.value === String(n % 10).repeat(400_000), `the value of change ${n}`)
+    assert.equal(event.prev?.value[0], n === 0 ? undefined : String((n - 1) % 10))
+  }
+})
