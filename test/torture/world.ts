@@ -26,10 +26,10 @@ import { MARK } from './wanted.ts'
 const MAIN = resolve(import.meta.dirname, '../../dist/main.js')
 /** The world has to be at rest after this long, with all that others do on the machine. */
 const REST = 60_000
-/** Of the server at rest, far above what it takes: KiB in all, and for each change that happened. It keeps history for five minutes
- *  counted from its own start, so one that is killed all the time keeps all of it. */
-const MOST_RSS = 256 * 1024
-const MOST_RSS_OF_CHANGE = 24
+/** Of the server at rest, above what it takes: KiB in all, and for each change of the history that its memory holds. */
+const MOST_RSS = 192 * 1024
+const MOST_RSS_OF_CHANGE = 8
+const MOST_CHANGES = 10_000
 const MOST_FDS = 400
 
 /** What is not as it was promised. */
@@ -503,7 +503,7 @@ export class World {
     if (bounds === undefined) return []
     this.figures.maxRss = Math.max(this.figures.maxRss, bounds.rss)
     this.figures.maxFds = Math.max(this.figures.maxFds, bounds.fds)
-    const mostRss = MOST_RSS + MOST_RSS_OF_CHANGE * (this.#history?.size ?? 0)
+    const mostRss = MOST_RSS + MOST_RSS_OF_CHANGE * Math.min(this.#history?.size ?? 0, MOST_CHANGES)
     return [
       ...(bounds.rss > mostRss ? [`the server takes ${bounds.rss} KiB`] : []),
       ...(bounds.fds > MOST_FDS ? [`the server has ${bounds.fds} descriptors open`] : []),
