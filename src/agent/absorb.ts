@@ -3,7 +3,7 @@ import { attemptOf, type Run } from '../runtime/runtime.ts'
 import { failuresAfter } from './backoff.ts'
 import { launchedOf } from './causes.ts'
 import { causeOfDeath, isSuccess, OOM_KILLED, terminationOf } from './exits.ts'
-import { type Cause, change, type Launched, type RunMemory, type StopReason } from './memory.ts'
+import { type Cause, change, type Launched, parseMemo, type RunMemory, type StopReason } from './memory.ts'
 import { type Draft, emit, record } from './situation.ts'
 
 type ExitedRun = Run & { readonly state: 'exited' }
@@ -43,10 +43,12 @@ function absorbStart(draft: Draft): void {
   if (memory.run !== undefined && memory.run.attempt >= attempt) return
   const intended = memory.starting?.attempt === attempt
   const cause: Cause = memory.starting !== undefined && intended ? memory.starting.cause : { cause: 'Adopted', message: 'Found running' }
+  const memo = parseMemo(run.memo)
   draft.memory = change(memory, {
     attempt: Math.max(memory.attempt, attempt),
+    restartCount: Math.max(memory.restartCount, memo?.restartCount ?? 0),
     run: runMemory(draft, run, attempt),
-    launched: intended ? (memory.launched ?? launchedOf(instance)) : adopted(draft, attempt),
+    launched: intended ? (memory.launched ?? launchedOf(instance)) : (memo?.launched ?? adopted(draft, attempt)),
     starting: undefined,
     stop: undefined,
     wantedAt: undefined,
@@ -78,7 +80,7 @@ function runMemory(draft: Draft, run: Run, attempt: number): RunMemory {
   }
 }
 
-/** Without a note the status of the object tells best what this run was started with. */
+/** Of a run that carries no memo the status of the object tells best what it was started with. */
 function adopted({ instance }: Draft, attempt: number): Launched {
   const { status } = instance
   const launched = launchedOf(instance)

@@ -169,7 +169,7 @@ export class InstanceReconciler implements Reconciler {
     const { runtime } = this.#options
     switch (step.type) {
       case 'start':
-        return this.#start(step.attempt, step.fresh, tracked, instance, context)
+        return this.#start(step, tracked, instance, context)
       case 'signal':
         await runtime.signal(step.id, step.signal, step.scope)
         return
@@ -199,8 +199,7 @@ export class InstanceReconciler implements Reconciler {
   }
 
   async #start(
-    attempt: number,
-    fresh: boolean,
+    { attempt, fresh, memo }: Step & { readonly type: 'start' },
     tracked: TrackedInstance,
     instance: Instance,
     { signal, log }: ReconcileContext,
@@ -209,7 +208,7 @@ export class InstanceReconciler implements Reconciler {
     try {
       const config = await launcher.runConfig(instance, attempt, { fresh, signal })
       // After a second death in a row it has waited for its backoff, and others haven't.
-      await runtime.start({ ...config, patient: (tracked.memory?.failures ?? 0) > 1 })
+      await runtime.start({ ...config, memo, patient: (tracked.memory?.failures ?? 0) > 1 })
       tracked.logs = JSON.stringify(instance.spec.template.logs)
       tracked.limits = JSON.stringify(limitsOf(instance.spec.template))
       // After the start, which nothing for show may delay.

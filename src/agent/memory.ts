@@ -158,6 +158,20 @@ export function parseMemory(note: string | undefined): Memory | undefined {
   return sound ? (memory as Memory) : undefined
 }
 
+/** What a run carries itself of the memory it was started from: a note may find no room on the disk. */
+export type Memo = Pick<Memory, 'restartCount' | 'launched'>
+
+export function memoOf({ restartCount, launched }: Memory): string {
+  const memo: Memo = { restartCount, ...(launched === undefined ? {} : { launched }) }
+  return JSON.stringify(memo)
+}
+
+/** Of a run that an earlier version started: undefined. */
+export function parseMemo(memo: string | undefined): Memo | undefined {
+  // Only memoOf makes them, and their file is read whole or not at all.
+  return memo === undefined ? undefined : (JSON.parse(memo) as Memo)
+}
+
 /** Sets fields and takes away those given as undefined. */
 export function change<T extends object>(base: T, changes: { readonly [K in keyof T]?: T[K] | undefined }): T {
   const entries = Object.entries({ ...base, ...changes }).filter(([, value]) => value !== undefined)

@@ -35,7 +35,7 @@ export class NoteKeeper {
 
   /**
    * Resolves when it is on disk, or when the disk refuses: supervision must not end with the room for it. What a server that
-   * dies meanwhile can't read in the note, the next one finds out from the run itself.
+   * dies meanwhile can't read in the note, the next one finds out from the run itself and its memo.
    */
   async save(uid: string, memory: Memory): Promise<void> {
     this.#waiting.get(uid)?.cancel()

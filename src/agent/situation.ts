@@ -48,7 +48,7 @@ export interface Observed {
 }
 
 export type Step =
-  | { readonly type: 'start'; readonly attempt: number; readonly fresh: boolean }
+  | { readonly type: 'start'; readonly attempt: number; readonly fresh: boolean; readonly memo: string }
   | { readonly type: 'signal'; readonly id: RunId; readonly signal: SignalName; readonly scope: SignalScope }
   | { readonly type: 'killTree'; readonly id: RunId }
   /** Its processes were frozen because somebody asked for it; they go on. */

@@ -3,7 +3,7 @@ import { attemptOf } from '../runtime/runtime.ts'
 import { dueAt, isOverLimit, millis, withRestart } from './backoff.ts'
 import { askedAnew, launchedOf } from './causes.ts'
 import { formatLife } from './exits.ts'
-import { type Cause, change, type StartIntent } from './memory.ts'
+import { type Cause, change, memoOf, type StartIntent } from './memory.ts'
 import { type Decision, type Draft, emit, record } from './situation.ts'
 
 /** Nothing runs, nothing is left of the last run, and it is wanted: start it, or say what it waits for. */
@@ -130,8 +130,8 @@ function start(draft: Draft): Decision {
   const hook = draft.instance.spec.template.lifecycle?.preStart?.[intent.hook]
   const standing = { phase: 'Starting', reason: 'Starting', message: intent.cause.message } as const
   if (hook === undefined) {
-    const fresh = intent.fresh
-    return { standing, step: { type: 'start', attempt: intent.attempt, fresh } }
+    const { attempt, fresh } = intent
+    return { standing, step: { type: 'start', attempt, fresh, memo: memoOf(draft.memory) } }
   }
   const key = `preStart.${intent.attempt}.${intent.hook}`
   const state = draft.observed.activity

@@ -71,6 +71,7 @@ export function runOf(
     instance: file.id.slice(0, file.id.lastIndexOf('.')) as InstanceId,
     startedAt: file.startedAt,
     startedAtMonotonic: file.bootId === bootId ? file.startedAtMonotonic : 0,
+    ...(file.memo === undefined ? {} : { memo: file.memo }),
   }
   switch (seen.state) {
     case 'running':

@@ -88,6 +88,8 @@ export interface RunConfig extends LaunchConfig {
   readonly limits?: Limits
   /** True for one that has waited already, as after a row of failures: when there are many, others start first. */
   readonly patient?: boolean
+  /** A few words of the caller's that the run tells for ever, also when `saveNote` found no room on the disk. No secrets. */
+  readonly memo?: string
 }
 
 /** `oomKills`: how many processes of the run the kernel killed for want of memory; absent: none, or nobody counted. */
@@ -103,6 +105,8 @@ interface RunBase {
   readonly startedAt: Timestamp
   /** `startedAt` on the monotonic clock of this boot; 0 for a run of an earlier boot. */
   readonly startedAtMonotonic: Millis
+  /** As it was given to `start`. */
+  readonly memo?: string
 }
 export type Run =
   | (RunBase & {

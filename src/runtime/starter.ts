@@ -129,6 +129,7 @@ export class Starter {
       name: config.name,
       logs: config.logs,
       mark,
+      ...(config.memo === undefined ? {} : { memo: config.memo }),
       ...(config.forking === undefined ? {} : { pidFile: config.forking.pidFile }),
       ...(isCounted ? { cpuBase: 0 } : {}),
       ...(oomBase === undefined ? {} : { oomBase }),

@@ -30,6 +30,7 @@ export interface RunFile {
   readonly name: string
   readonly logs: LogConfig
   readonly pidFile?: string
+  readonly memo?: string
   /** Where its output begins; absent in what earlier versions wrote. */
   readonly mark?: RunMark
   /** Processor time that the Instance's cgroup had used before. */

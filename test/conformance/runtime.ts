@@ -98,6 +98,13 @@ export function testRuntime(harness: RuntimeHarness): void {
       assert.deepEqual(found?.run, run)
     })
 
+    test('a run tells its memo as long as it is the newest', async () => {
+      const run = await runtime.start({ ...subject.config(1, { kind: 'exits', code: 0 }), memo: 'of the first' })
+      assert.equal(run.memo, 'of the first')
+      assert.equal((await exited()).memo, 'of the first')
+      assert.equal((await runtime.start(subject.config(2, { kind: 'forever' }))).memo, undefined)
+    })
+
     test('starting the same run again gives the run that is there', async () => {
       const config = subject.config(1, { kind: 'forever' })
       const first = await runtime.start(config)

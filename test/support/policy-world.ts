@@ -64,6 +64,8 @@ export class PolicyWorld {
   startError: { readonly reason: string; readonly message: string } | undefined
   /** Signals that the program dies of at once. */
   diesOf: readonly string[] = []
+  /** False: the disk is full. */
+  takesNotes = true
   /** What was done since `clear`, such as `start 1`, `TERM Tree`, `killTree`, `preStop.1.0`, `forget`. */
   readonly done: string[] = []
   readonly events: AgentEvent[] = []
@@ -168,8 +170,8 @@ export class PolicyWorld {
       this.last = next
       // As it would come back from disk.
       this.memory = parseMemory(JSON.stringify(next.memory)) ?? newMemory(this.time)
-      // What is followed by an effect is on disk before it; the rest may be lost.
-      if (next.steps.length > 0) this.#noted = this.memory
+      // What is followed by an effect is on disk before it, if the disk takes it; the rest may be lost.
+      if (next.steps.length > 0 && this.takesNotes) this.#noted = this.memory
       this.events.push(...next.events)
       this.#sync(next.activity)
       this.#nextLook = next.lookAgainAfter === undefined ? undefined : this.#monotonic + next.lookAgainAfter
@@ -274,9 +276,9 @@ export class PolicyWorld {
   }
 
   /** The agent is killed before it has saved what no effect followed from. */
-  killAgent(): void {
+  killAgent(options: { readonly whileAway?: () => void } = {}): void {
     this.memory = this.#noted ?? newMemory(this.time)
-    this.restartAgent()
+    this.restartAgent(options)
   }
 
   reboot(): void {
@@ -311,7 +313,7 @@ export class PolicyWorld {
   #carryOut(step: Step): void {
     switch (step.type) {
       case 'start':
-        this.#start(step.attempt)
+        this.#start(step)
         return
       case 'signal':
         this.done.push(`${step.signal} ${step.scope}`)
@@ -334,7 +336,7 @@ export class PolicyWorld {
     }
   }
 
-  #start(attempt: number): void {
+  #start({ attempt, memo }: Step & { readonly type: 'start' }): void {
     const forking = this.instance.spec.template.forking !== undefined
     if (this.run?.state === 'running') throw new Error(`Attempt ${attempt} would be a second run`)
     if (this.run?.leftovers === true && !forking) throw new Error(`Attempt ${attempt} starts beside what ${this.run.id} left behind`)
@@ -355,6 +357,7 @@ export class PolicyWorld {
       paused: false,
       startedAt: this.now,
       startedAtMonotonic: this.#monotonic,
+      memo,
     }
   }
 
@@ -366,12 +369,13 @@ export class PolicyWorld {
     leftovers: boolean,
   ): void {
     if (this.run?.state !== 'running') throw new Error('Nothing runs')
-    const { id, instance, startedAt, startedAtMonotonic } = this.run
+    const { id, instance, startedAt, startedAtMonotonic, memo } = this.run
     this.run = {
       id,
       instance,
       startedAt,
       startedAtMonotonic,
+      ...(memo === undefined ? {} : { memo }),
       state: 'exited',
       exit: exitOf(exit, this.now),
       exitedAtMonotonic: this.#monotonic,

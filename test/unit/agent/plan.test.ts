@@ -150,6 +150,37 @@ const starting: readonly Row[] = [
     also: (w) => assert.equal(w.memory.attempt, 1),
   },
   {
+    given: 'a start after a death is there that the disk took no note of',
+    before: (w) => {
+      old(w)
+      w.takesNotes = false
+      w.exit({ code: 1 })
+    },
+    when: (w) => w.killAgent(),
+    expect: [],
+    reason: 'Running',
+    cause: 'Adopted',
+    also: (w) => assert.deepEqual([w.memory.attempt, w.memory.restartCount], [2, 1]),
+  },
+  {
+    given: 'a start is there that the disk took no note of, and a new revision came since',
+    before: (w) => {
+      old(w)
+      w.diesOf = ['TERM']
+      w.takesNotes = false
+      w.exit({ code: 1 })
+    },
+    when: (w) =>
+      w.killAgent({
+        whileAway: () => {
+          w.instance = { ...w.instance, spec: { ...w.instance.spec, revision: 'web-2' } }
+        },
+      }),
+    expect: ['TERM Tree', 'start 3'],
+    cause: 'Rollout',
+    also: (w) => assert.equal(w.memory.restartCount, 1),
+  },
+  {
     given: 'a dead run is there of which the note knows nothing',
     before: up,
     when: (w) => w.restartAgent({ loseNote: true, whileAway: () => w.die({ code: 1 }) }),
