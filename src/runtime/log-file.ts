@@ -2,41 +2,27 @@ import {
   chownSync,
   closeSync,
   constants,
-  createReadStream,
-  createWriteStream,
   existsSync,
-  fsyncSync,
   openSync,
   readdirSync,
   renameSync,
   rmSync,
-  statfsSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { pipeline } from 'node:stream/promises'
-import { createGzip } from 'node:zlib'
 import type { Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import { LogArchives } from './log-archives.ts'
 import { awaitCuts, BLOCK, type CutMode, type CutTools, cut } from './log-cut.ts'
+import { type Growth, LogGrowth } from './log-growth.ts'
 import { LogIndex } from './log-index.ts'
 import { digest, readAt, readJson, syncData, writeSynced } from './log-io.ts'
 import type { LogConfig } from './runtime.ts'
 
-const RATE_WINDOW: Millis = 2_000
-
 /** Seconds that an archive must be going to live, at the present rate, to be worth its copy. */
 const ARCHIVE_WORTH = 30
-
-/** A piece taken off the live file: the bytes of the logical range [start, end). */
-export interface Archive {
-  readonly path: string
-  readonly start: number
-  readonly end: number
-  readonly compressed: boolean
-}
 
 /** Logical positions: `base` is that of the live file's first byte, `head` that of the first byte in it that is still kept. */
 interface Place {
@@ -68,19 +54,6 @@ export interface Sample {
   readonly end: number
 }
 
-export interface Look {
-  readonly live: number
-  /** Bytes more than at the last look. */
-  readonly grown: number
-  /** Bytes a second, of the last few seconds; infinite at the first look, which knows nothing and so archives nothing. */
-  readonly rate: number
-}
-
-interface Mark {
-  readonly at: Millis
-  readonly end: number
-}
-
 export interface LogFileOptions {
   readonly path: string
   readonly mode: CutMode
@@ -97,16 +70,14 @@ export interface LogFileOptions {
 export class LogFile {
   readonly path: string
   readonly index: LogIndex
+  readonly archives: LogArchives
+  readonly #growth = new LogGrowth()
   readonly #mode: CutMode
   readonly #tools: CutTools
-  readonly #log: Logger
   readonly #truncated: () => void
   #place: Place = { base: 0, head: 0 }
   #size = 0
   #looked = 0
-  #lookedEnd = 0
-  /** Two earlier looks, the older one first, that are RATE_WINDOW apart. */
-  #marks: readonly [Mark, Mark] | undefined
   #lock: Promise<unknown> = Promise.resolve()
   #turn: Promise<unknown> = Promise.resolve()
   #generation = 0
@@ -117,9 +88,9 @@ export class LogFile {
     this.path = options.path
     this.#mode = options.mode
     this.#tools = options.tools
-    this.#log = options.log
     this.#truncated = options.truncated
     this.index = new LogIndex(`${options.path}.idx`)
+    this.archives = new LogArchives(options.path, options.log)
   }
 
   get head(): number {
@@ -135,7 +106,7 @@ export class LogFile {
     await this.#recover(beside)
     this.#recoverRenewal()
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
-    this.#lookedEnd = this.#place.base + this.#size
+    this.#growth.begin(this.#place.base + this.#size)
   }
 
   /** Looks at the file's size and keeps the index. `final`: nothing more is to come for now. */
@@ -158,18 +129,10 @@ export class LogFile {
   }
 
   /** As `sample`, for whoever decides by it what to do and when to look again. `at`: on the monotonic clock. */
-  look(at: Millis): Look {
+  look(at: Millis): Growth & { readonly live: number } {
     const { live, end } = this.sample()
-    const grown = end - this.#lookedEnd
     this.#looked = this.#size
-    this.#lookedEnd = end
-    // Many programs write in bursts: what counts is the rate of some seconds.
-    const [from, middle] = this.#marks ?? [
-      { at, end: end - grown },
-      { at, end: end - grown },
-    ]
-    this.#marks = at - middle.at >= RATE_WINDOW ? [middle, { at, end }] : [from, middle]
-    return { live, grown, rate: at > from.at ? ((end - from.end) / (at - from.at)) * 1_000 : Number.POSITIVE_INFINITY }
+    return { live, ...this.#growth.at(at, end) }
   }
 
   /** True when the file isn't as large as it was at the last `look`, whoever has sampled it since. */
@@ -202,17 +165,6 @@ export class LogFile {
     })
   }
 
-  /** Oldest first. */
-  archives(): readonly Archive[] {
-    const name = basename(this.path)
-    const archives = readdirSync(dirname(this.path)).flatMap((file) => {
-      const match = file.startsWith(`${name}.`) ? /^(\d+)-(\d+)(\.gz)?$/.exec(file.slice(name.length + 1)) : null
-      if (match === null) return []
-      return [{ path: join(dirname(this.path), file), start: Number(match[1]), end: Number(match[2]), compressed: match[3] !== undefined }]
-    })
-    return archives.sort((a, b) => a.start - b.start)
-  }
-
   /**
    * Rotates until the live file is below its size. Gives the bytes dropped without a copy, because it grew too fast for that. `rate`:
    * bytes a second that it grows by. An archive of a fast log would be deleted as soon as it is made, and the copy costs more
@@ -232,20 +184,22 @@ export class LogFile {
       const { live } = this.sample()
       if (live < maxSize) break
       if (isFast && live <= maxLive + maxSize) {
-        this.#makeRoom(maxSize, maxLive + maxSize - live)
+        this.archives.makeRoom(maxSize, maxLive + maxSize - live)
+        this.index.prune(this.archives.list()[0]?.start ?? this.#place.head)
         return dropped
       }
       if (live > maxLive + maxSize) {
         // What is dropped is older than all that retention would keep, and so are the archives.
         dropped += await this.#takeOff(live - maxLive, undefined)
-        for (const archive of this.archives()) rmSync(archive.path, { force: true })
+        this.archives.expire(0)
       } else {
-        this.#makeRoom(maxSize, maxLive + maxSize - live)
+        this.archives.makeRoom(maxSize, maxLive + maxSize - live)
         await this.#takeOff(maxSize, config)
-        this.#expire(config.maxFiles)
+        this.archives.expire(config.maxFiles)
       }
     }
-    this.#expire(config.maxFiles)
+    this.archives.expire(config.maxFiles)
+    this.index.prune(this.archives.list()[0]?.start ?? this.#place.head)
     return dropped
   }
 
@@ -256,7 +210,7 @@ export class LogFile {
       if (this.#mode !== 'punch' || this.#size < 16 * Math.max(config.maxSize, BLOCK)) return
       const { base, head } = this.#place
       const end = base + this.#size
-      if (end > head) await this.#archive(head - base, end - head, this.#archivePath(head, end, config.compress), config.compress)
+      if (end > head) await this.archives.write(head - base, end - head, this.archives.pathOf(head, end, config.compress), config.compress)
       await this.locked(() => {
         const { mode, uid, gid } = statSync(this.path)
         const fresh = `${this.path}.new`
@@ -272,7 +226,7 @@ export class LogFile {
   /** Finishes the renewal in which an earlier server was killed: an archive that reaches beyond the place is all there is to see of it. */
   #recoverRenewal(): void {
     if (this.#mode !== 'punch') return
-    const last = this.archives().at(-1)
+    const last = this.archives.list().at(-1)
     const { base, head } = this.#place
     if (last === undefined || last.end <= head) return
     const live = (statSync(this.path, { throwIfNoEntry: false })?.size ?? 0) - (head - base)
@@ -290,33 +244,6 @@ export class LogFile {
     return result
   }
 
-  #expire(maxFiles: number): void {
-    const archives = this.archives()
-    for (const archive of archives.slice(0, Math.max(0, archives.length - maxFiles))) rmSync(archive.path, { force: true })
-    this.index.prune(this.archives()[0]?.start ?? this.#place.head)
-  }
-
-  /** The oldest archives go when all together would be too much, and on a disk that is nearly full if that gives room for the piece. */
-  #makeRoom(piece: number, allowed: number): void {
-    const archives = this.archives()
-    const free = (): number => {
-      const { bavail, bsize } = statfsSync(dirname(this.path))
-      return bavail * bsize
-    }
-    const needed = 2 * piece
-    const onDisk = archives.reduce((total, { path }) => total + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0)
-    // Where others fill the disk, these would be lost for nothing.
-    const helps = free() + onDisk >= needed
-    let kept = archives.reduce((total, archive) => total + archive.end - archive.start, 0)
-    for (const archive of archives) {
-      const isFull = helps && free() < needed
-      if (kept <= allowed && !isFull) return
-      if (isFull) this.#log.warn({ file: archive.path }, 'The disk is nearly full: an archived log is deleted')
-      rmSync(archive.path, { force: true })
-      kept -= archive.end - archive.start
-    }
-  }
-
   /** Copies (unless `config` is absent) and cuts up to `wanted` bytes. Gives how many. */
   async #takeOff(wanted: number, config: LogConfig | undefined): Promise<number> {
     const { base, head } = this.#place
@@ -326,7 +253,7 @@ export class LogFile {
     const blocks = Math.floor(Math.min(wanted, size - physical - 1) / BLOCK)
     const length = this.#mode === 'truncate' ? size - physical : blocks * BLOCK
     if (length <= 0) return 0
-    const archive = config === undefined ? undefined : this.#archivePath(head, head + length, config.compress)
+    const archive = config === undefined ? undefined : this.archives.pathOf(head, head + length, config.compress)
     const note: Note = {
       mode: this.#mode,
       place: this.#place,
@@ -343,7 +270,7 @@ export class LogFile {
     if (statSync(this.#placePath, { throwIfNoEntry: false })?.size !== PLACE_SIZE) this.#setPlace(this.#place)
     try {
       writeSynced(notePath, JSON.stringify(note))
-      if (archive !== undefined) await this.#archive(physical, length, archive, config?.compress ?? false)
+      if (archive !== undefined) await this.archives.write(physical, length, archive, config?.compress ?? false)
       // A collapse writes out all that is dirty, while whoever writes to the file waits. Done before, nobody waits for the most of it.
       if (this.#mode === 'collapse') await syncData(this.path)
       await this.locked(() => this.#cutAndBook(note, notePath, physical))
@@ -379,24 +306,6 @@ export class LogFile {
     if (note.mode === 'collapse') this.#size -= note.length
     if (note.mode === 'truncate') this.#size = statSync(this.path).size
     this.#setPlace({ base: note.mode === 'punch' ? note.place.base : head, head })
-  }
-
-  async #archive(offset: number, length: number, path: string, compress: boolean): Promise<void> {
-    const source = createReadStream(this.path, { start: offset, end: offset + length - 1, highWaterMark: 256 * 1024 })
-    const target = createWriteStream(`${path}.tmp`, { mode: 0o600 })
-    if (compress) await pipeline(source, createGzip({ level: 1 }), target)
-    else await pipeline(source, target)
-    const fd = openSync(`${path}.tmp`, 'r')
-    try {
-      fsyncSync(fd)
-    } finally {
-      closeSync(fd)
-    }
-    renameSync(`${path}.tmp`, path)
-  }
-
-  #archivePath(start: number, end: number, compress: boolean): string {
-    return `${this.path}.${start}-${end}${compress ? '.gz' : ''}`
   }
 
   /** Finishes the rotation in which an earlier server was killed, without losing or doubling a byte. */
@@ -462,19 +371,4 @@ export class LogFile {
   get #placePath(): string {
     return `${this.path}.place`
   }
-}
-
-/** Between looks at a log into which nobody writes. */
-export const QUIET_LOOK: Millis = 10_000
-
-/** When the next look is due, from how fast the log grows: often enough to stay near its size. */
-export function nextLook(options: {
-  readonly grown: number
-  readonly during: Millis
-  readonly maxSize: number
-  readonly previous: Millis
-}): Millis {
-  const { grown, during, maxSize, previous } = options
-  if (grown <= 0) return Math.min(QUIET_LOOK, Math.max(1_000, previous * 5))
-  return Math.min(1_000, Math.max(50, (maxSize / 8 / grown) * Math.max(1, during)))
 }

@@ -2,7 +2,8 @@ import { createReadStream } from 'node:fs'
 import type { Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { type Millis, timestampOf } from '../base/clock.ts'
-import type { Archive, LogFile } from './log-file.ts'
+import type { Archive } from './log-archives.ts'
+import type { LogFile } from './log-file.ts'
 import { type IndexEntry, timeOf } from './log-index.ts'
 import { isMissing } from './state-dir.ts'
 
@@ -25,7 +26,7 @@ export async function* readRange(file: LogFile, start: number, end: number): Asy
       position += live.length
       continue
     }
-    const archive = file.archives().find((each) => each.end > position)
+    const archive = file.archives.list().find((each) => each.end > position)
     // A piece was dropped: go on behind the gap.
     if (archive === undefined) position = Math.max(position, file.head)
     else if (archive.start > position) position = Math.min(archive.start, Math.max(position, file.head))
@@ -105,7 +106,7 @@ async function* readBackwards(file: LogFile, low: number, high: number): AsyncGe
       end = start
       continue
     }
-    const archive = file.archives().findLast((each) => each.start < end)
+    const archive = file.archives.list().findLast((each) => each.start < end)
     if (archive === undefined) return
     const start = Math.max(low, archive.start)
     end = Math.min(end, archive.end)

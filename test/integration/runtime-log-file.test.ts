@@ -125,7 +125,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         await file.rotate(config({ compress: round % 2 === 0 }), 0)
         assert.ok(file.sample().live < 64 * KIB)
       }
-      assert.ok(file.archives().length >= (mode === 'truncate' ? 10 : 14))
+      assert.ok(file.archives.list().length >= (mode === 'truncate' ? 10 : 14))
       assert.equal(await read(file), lines(0, 10_000))
       assert.equal(await read(file, 123_450, 678_901), lines(0, 10_000).slice(123_450, 678_901))
       assert.equal(await file.end(), 1_000_000)
@@ -147,7 +147,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         appendFileSync(file.path, lines(round * 700, (round + 1) * 700))
         await file.rotate(config({ maxFiles: 2 }), 0)
       }
-      assert.equal(file.archives().length, 2)
+      assert.equal(file.archives.list().length, 2)
       const text = await read(file)
       assert.ok(text.length <= 3 * 70_000 && lines(0, 4200).endsWith(text))
     })
@@ -171,20 +171,20 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(await file.rotate(limits, fast), 0)
       if (mode === 'truncate') {
         // All of it would be dropped at once, so it is copied however fast it grows.
-        assert.equal(file.archives().length, 1)
+        assert.equal(file.archives.list().length, 1)
         return
       }
-      assert.deepEqual(file.archives(), [])
+      assert.deepEqual(file.archives.list(), [])
       appendFileSync(file.path, lines(3_000, 6_000))
       const dropped = await file.rotate(limits, fast)
       assert.ok(dropped > 0, 'nothing was dropped')
-      assert.deepEqual(file.archives(), [])
+      assert.deepEqual(file.archives.list(), [])
       const kept = await read(file)
       assert.equal(kept, lines(0, 6_000).slice(dropped))
       assert.ok(kept.length >= limits.maxSize * 4, `only ${kept.length} bytes were kept`)
       assert.ok(kept.length <= limits.maxSize * 5, `${kept.length} bytes are too many`)
       await file.rotate(limits, 0)
-      assert.equal(file.archives().length, 4)
+      assert.equal(file.archives.list().length, 4)
       assert.ok(file.sample().live < limits.maxSize, 'the live file is still large')
       assert.equal((await read(file)).slice(-100_000), kept.slice(-100_000))
     })
@@ -309,7 +309,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         while (isWriting) await file.rotate(config({ maxSize: 512 * KIB, compress: false }), 0)
         await written
         await file.rotate(config({ maxSize: 512 * KIB, compress: false }), 0)
-        assert.ok(file.archives().length > 10)
+        assert.ok(file.archives.list().length > 10)
         let expected = 0
         let rest = ''
         for await (const { bytes } of readRange(file, 0, Number.MAX_SAFE_INTEGER)) {
@@ -333,7 +333,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
           await rotating.open()
           await rotating.rotate(config(), 0)
           const note = notes[0] ?? assert.fail('no note was seen')
-          const [archive] = rotating.archives()
+          const [archive] = rotating.archives.list()
           assert.ok(archive !== undefined && size === 100_000)
           // Put the files back to how they were at that step.
           writeFileSync(`${file.path}.rotate.1`, note)
@@ -358,7 +358,7 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       const file = await newLog()
       appendFileSync(file.path, lines(0, 1000))
       await file.rotate(config(), 0)
-      const [archive] = file.archives()
+      const [archive] = file.archives.list()
       assert.match(archive?.path ?? '', /\.gz$/)
       assert.equal(gunzipSync(readFileSync(archive?.path ?? '')).toString(), lines(0, 1000).slice(0, archive?.end))
     })

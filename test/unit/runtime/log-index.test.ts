@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, describe, test } from 'node:test'
-import { nextLook } from '../../../src/runtime/log-file.ts'
+import { nextLook } from '../../../src/runtime/log-growth.ts'
 import { LogIndex, offsetSince, timeOf } from '../../../src/runtime/log-index.ts'
 
 describe('the time index of a log', () => {
