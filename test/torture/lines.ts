@@ -38,7 +38,8 @@ export class LineReader {
     return lines.flatMap((line) => this.#take(line) ?? [])
   }
 
-  #take(line: string): string | undefined {
+  #take(text: string): string | undefined {
+    const line = this.#afterTear(text)
     const match = LINE.exec(line)
     if (match === null || (this.#attempt === undefined && match[1] !== this.#uid)) {
       // The first line after a place that is not known may be half a one, without its beginning.
@@ -57,6 +58,20 @@ export class LineReader {
     if (attempt === before) return number === last + 1 ? undefined : `line ${number} after ${last} of attempt ${attempt}`
     if (attempt < before) return `line ${number} of attempt ${attempt} after line ${last} of attempt ${before}`
     return this.#gap(before, last, attempt, number)
+  }
+
+  /** A program that was killed within a write, as on a full disk, leaves the beginning of its next line before the first of the next run. */
+  #afterTear(text: string): string {
+    const { attempt, line } = this.position
+    const start = text.lastIndexOf(`${this.#uid}.`)
+    if (attempt === undefined || start <= 0) return text
+    const run = this.#ledger.of(this.#uid).find((each) => each.attempt === attempt)
+    const torn = text.slice(0, start)
+    const begins = `${this.#uid}.${attempt} ${line + 1} `
+    const isNext = begins.startsWith(torn) || (torn.startsWith(begins) && /^x+$/.test(torn.slice(begins.length)))
+    const rest = text.slice(start)
+    const isOfNextRun = Number(LINE.exec(rest)?.[2]) > attempt
+    return isNext && isOfNextRun && run !== undefined && run.end === undefined ? rest : text
   }
 
   /** Between the last line of one run and the first of another. */
