@@ -42,6 +42,9 @@ export async function* watch(
     if (asked !== undefined) await waitForRevision(store, clock, asked, signal)
     if (signal.aborted) return
     let position = asked ?? 0
+    // The first one comes as soon as a watch that was resumed has caught up: with a server that is restarted often, nobody would see
+    // a later one, and who watches what seldom changes would one day ask for history that is gone.
+    let lastBookmark = Number.NEGATIVE_INFINITY
     if (query.sendInitialEvents ?? (asked ?? 0) === 0) {
       const page = await store.range(prefix)
       for (const kv of page.items) {
@@ -52,11 +55,11 @@ export async function* watch(
         if (signal.aborted) return
       }
       position = page.revision
+      lastBookmark = clock.monotonic()
       if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position), initialEventsEnd: true }
     } else if (position === 0) {
       position = store.revision()
     }
-    let lastBookmark = clock.monotonic()
     for (;;) {
       try {
         for await (const change of store.watch(prefix, position, signal)) {

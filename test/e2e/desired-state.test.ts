@@ -141,7 +141,7 @@ test('kill -9 of the server under such writes, ten times: nothing acknowledged i
     // A write that changed nothing (Running to Running) takes no revision of its own, so only distinct ones count.
     const missed = [...new Set(acknowledged)].filter((revision) => revision >= (seen[0] ?? 0) && !seen.includes(revision))
     assert.deepEqual(missed, [], 'every acknowledged write reached the watcher')
-    assert.ok(acknowledged.length > 100, `writes went through between the kills: ${acknowledged.length}`)
+    assert.ok(acknowledged.length > 20, `writes went through between the kills: ${acknowledged.length}`)
   } finally {
     await server.close()
   }

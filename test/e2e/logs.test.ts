@@ -61,7 +61,8 @@ test('a follower loses and doubles nothing over rotations, restarts of the progr
   const followers = [new Follower('alike'), new Follower('--timestamps', 'alike')]
   const [plain, stamped] = followers
   try {
-    await eventually(() => assert.ok((plain?.lines.length ?? 0) > 20, `no line came: ${plain?.notes}`))
+    for (const follower of followers)
+      await eventually(() => assert.ok(follower.lines.length > 20, `no line came: ${follower.notes}`), { within: 20_000 })
     await server.kill()
     await server.run()
     const seen = plain?.lines.length ?? 0

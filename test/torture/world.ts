@@ -659,6 +659,10 @@ function launcherPid(dataDir: string): number | undefined {
   }
 }
 
+/** What they take on the disk: a punched log looks larger than it is. */
 function sizeOfLogs(directory: string): number {
-  return readdirSync(directory).reduce((sum, file) => sum + (statSync(join(directory, file), { throwIfNoEntry: false })?.size ?? 0), 0)
+  return readdirSync(directory).reduce(
+    (sum, file) => sum + (statSync(join(directory, file), { throwIfNoEntry: false })?.blocks ?? 0) * 512,
+    0,
+  )
 }

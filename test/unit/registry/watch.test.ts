@@ -77,7 +77,7 @@ test('the end of the initial events carries the version of their state, from whi
   assert.deepEqual(watch.events[1], { type: 'BOOKMARK', resourceVersion: world.registry.resourceVersion(), initialEventsEnd: true })
 })
 
-test('a BOOKMARK comes now and then while other objects change, and only when asked for', async () => {
+test('a BOOKMARK comes once the watch has caught up, then now and then while other objects change, and only when asked for', async () => {
   const world = await testRegistry()
   const marked = run(world, { sendInitialEvents: false, allowWatchBookmarks: true })
   const unmarked = run(world, { sendInitialEvents: false })
@@ -88,8 +88,22 @@ test('a BOOKMARK comes now and then while other objects change, and only when as
   }
   marked.end()
   unmarked.end()
-  assert.deepEqual(marked.types(), ['BOOKMARK', 'BOOKMARK'])
+  assert.deepEqual(marked.types(), ['BOOKMARK', 'BOOKMARK', 'BOOKMARK'])
   assert.deepEqual(unmarked.types(), [])
+})
+
+test('a watch of what never changes learns at once how far it is, and can go on from there', async () => {
+  const world = await testRegistry()
+  await world.client.for('ConfigMap').create(map('one'))
+  const before = world.registry.resourceVersion()
+  for (let n = 0; n < 5; n++) await world.client.for('Secret').create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: `s${n}` } })
+  const watch = run(world, { resourceVersion: before, allowWatchBookmarks: true })
+  await settle()
+  watch.end()
+  assert.deepEqual(
+    watch.events.map((event) => event.type === 'BOOKMARK' && event.resourceVersion),
+    [world.registry.resourceVersion()],
+  )
 })
 
 test('a version that the server has not reached is waited for', async () => {
