@@ -1,7 +1,7 @@
-import { accessSync, constants } from 'node:fs'
 import { join } from 'node:path'
 import nodeProcess from 'node:process'
 import { runInPlace } from '../base/command.ts'
+import { isExecutable } from '../base/executable.ts'
 
 const DIRECTORIES = ['/usr/bin', '/bin', '/usr/local/bin']
 /** What a reaper exits with before it has started anything, when this kernel or this machine is not for it. */
@@ -59,14 +59,4 @@ export async function runBelowReaper(): Promise<number | undefined> {
     if (code !== UNABLE) return code
   }
   return undefined
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    // Whatever the reason, it can't be used.
-    return false
-  }
 }

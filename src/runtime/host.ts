@@ -1,7 +1,8 @@
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { getPriority } from 'node:os'
 import { join } from 'node:path'
 import nodeProcess from 'node:process'
+import { isExecutable } from '../base/executable.ts'
 import { capabilityName, effectiveCapabilities } from './capabilities.ts'
 import type { HostGap, Identity, LaunchConfig, Rlimit } from './runtime.ts'
 import { StartError } from './runtime.ts'
@@ -169,16 +170,6 @@ function neededTools(config: LaunchConfig, host: HostTools): string[] {
   if (config.cpuAffinity !== undefined) tools.push('taskset')
   if (Object.keys(config.rlimits ?? {}).some((name) => name !== 'nofile')) tools.push('prlimit')
   return tools
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    // Whatever the reason, it can't be used.
-    return false
-  }
 }
 
 /** Limits by the words that `/proc/PID/limits` has for them. */
