@@ -49,6 +49,8 @@ function absorbStart(draft: Draft): void {
     restartCount: Math.max(memory.restartCount, memo?.restartCount ?? 0),
     run: runMemory(draft, run, attempt),
     launched: intended ? (memory.launched ?? launchedOf(instance)) : (memo?.launched ?? adopted(draft, attempt)),
+    // Without the note of this start, the end before it may be missing as well.
+    lastTermination: intended ? memory.lastTermination : (memo?.lastTermination ?? memory.lastTermination),
     starting: undefined,
     stop: undefined,
     wantedAt: undefined,

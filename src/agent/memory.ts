@@ -159,11 +159,23 @@ export function parseMemory(note: string | undefined): Memory | undefined {
 }
 
 /** What a run carries itself of the memory it was started from: a note may find no room on the disk. */
-export type Memo = Pick<Memory, 'restartCount' | 'launched'>
+export type Memo = Pick<Memory, 'restartCount' | 'launched' | 'lastTermination'>
 
-export function memoOf({ restartCount, launched }: Memory): string {
-  const memo: Memo = { restartCount, ...(launched === undefined ? {} : { launched }) }
+/** What a memo tells of an end at most, in characters: it is rewritten in place, in the room that its file has. */
+const MEMO_MESSAGE = 256
+
+export function memoOf({ restartCount, launched, lastTermination }: Memory): string {
+  const memo: Memo = {
+    restartCount,
+    ...(launched === undefined ? {} : { launched }),
+    ...(lastTermination === undefined ? {} : { lastTermination: inBrief(lastTermination) }),
+  }
   return JSON.stringify(memo)
+}
+
+/** Without the program's last words, which are still in its log. */
+function inBrief(termination: Termination): Termination {
+  return change(termination, { tail: undefined, message: termination.message?.slice(0, MEMO_MESSAGE) })
 }
 
 /** Of a run that an earlier version started: undefined. */

@@ -21,6 +21,9 @@ const CROWD = 16
 /** So many restarts go straight on: the file system is as fast as it is, and nothing is faster than not to wait for it elsewhere. */
 const FEW = 4
 
+/** By how much what is noted of a run may grow from one attempt to the next, in bytes, so that it still fits on a full disk. */
+const RUN_FILE_ROOM = 1_024
+
 export interface StarterOptions {
   readonly dir: StateDir
   readonly files: LaunchFiles
@@ -136,7 +139,7 @@ export class Starter {
     }
     files.write(entry, attempt, text)
     // From here on the run exists: a server that takes over sends the command again.
-    dir.writeLine(entry.id, 'run.json', JSON.stringify(file))
+    dir.writeLine(entry.id, 'run.json', JSON.stringify(file), { room: RUN_FILE_ROOM })
     entry.file = file
     entry.run = undefined
     entry.main = undefined

@@ -50,6 +50,10 @@ export interface ExtraFile {
   }
 }
 
+/** No file system of the usual kind has larger blocks. */
+const BLOCK = 4_096
+const NEWLINE = 10
+
 /** What a record is read into. */
 const record: Buffer = Buffer.allocUnsafe(RECORD_SIZE)
 
@@ -132,10 +136,11 @@ export class StateDir {
 
   /**
    * Writes one line over what a file held, in one write: a kill leaves the old line or the new one. Many times cheaper than a
-   * new file renamed over the old one, which ext4 writes out at once.
+   * new file renamed over the old one, which ext4 writes out at once. `room`: the file takes up so many bytes more than the line
+   * needs, and whole blocks, so that a somewhat longer one finds room on a full disk.
    */
-  writeLine(instance: InstanceId, name: string, line: string): void {
-    writeLineAt(this.file(instance, name), line)
+  writeLine(instance: InstanceId, name: string, line: string, { room = 0 }: { readonly room?: number } = {}): void {
+    writeLineAt(this.file(instance, name), line, room)
   }
 
   /** What `writeLine` wrote last; undefined when there is nothing, or what a power failure left is no line. */
@@ -229,10 +234,13 @@ export function hasCode(err: unknown, code: string): boolean {
   return err instanceof Error && 'code' in err && err.code === code
 }
 
-export function writeLineAt(path: string, line: string): void {
+/** `room` as for StateDir.writeLine. */
+export function writeLineAt(path: string, line: string, room = 0): void {
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600)
   try {
-    const bytes = Buffer.from(`${line}\n`)
+    const text = Buffer.from(`${line}\n`)
+    const bytes = room === 0 ? text : Buffer.alloc(Math.ceil((text.length + room) / BLOCK) * BLOCK, NEWLINE)
+    text.copy(bytes)
     // A disk that fills up takes the part for which there was room.
     for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written, bytes.length - written, written)
   } finally {

@@ -55,8 +55,6 @@ export class World {
   readonly #before = new Map<string, Map<string, number>>()
   #acknowledged: Acknowledged[] = []
   #followers: Follower[] = []
-  /** Deaths in rounds with a full disk of which no end is known. */
-  readonly #unnoted = new Set<string>()
   #known: ReadonlyMap<string, Known> = new Map()
   /** Processes and uids that something was done to in this round. */
   #disturbed = new Set<string>()
@@ -386,12 +384,7 @@ export class World {
     }
     found.push(...checkProcesses(dataDir, snapshot, this.#ledger))
     found.push(...checkUntouched(snapshot, this.#known, this.#disturbed))
-    for (const wrong of checkDeaths(snapshot, this.#ledger, this.#lostShims)) {
-      // A server that is killed before a full disk took its note of a death takes the end with it, see ADR 18.
-      const death = /^lastTermination of \S+ attempt \d+/.exec(wrong)?.[0]
-      if (death !== undefined && this.#hasFilled) this.#unnoted.add(death)
-      if (death === undefined || !this.#unnoted.has(death)) found.push(wrong)
-    }
+    found.push(...checkDeaths(snapshot, this.#ledger, this.#lostShims))
     found.push(...(await this.#checkLogs(snapshot)))
     found.push(...(await this.#checkServedLogs(snapshot)))
     found.push(...(await this.#checkFollowers()))

@@ -160,7 +160,10 @@ const starting: readonly Row[] = [
     expect: [],
     reason: 'Running',
     cause: 'Adopted',
-    also: (w) => assert.deepEqual([w.memory.attempt, w.memory.restartCount], [2, 1]),
+    also: (w) => {
+      assert.deepEqual([w.memory.attempt, w.memory.restartCount], [2, 1])
+      assert.deepEqual([w.memory.lastTermination?.reason, w.memory.lastTermination?.exitCode], ['Error', 1])
+    },
   },
   {
     given: 'a start is there that the disk took no note of, and a new revision came since',
