@@ -57,6 +57,11 @@ export interface ScalePaths {
 /** Requests that an agent carries out once, as subresources of Process and Instance. */
 export type RequestName = 'signal' | 'action' | 'reload' | 'pause' | 'log' | 'usage'
 
+/** What can be asked for on a kind itself, in Kubernetes' words; of its subresources discovery tells by itself. */
+export type ResourceVerb = (typeof ALL_VERBS)[number]
+
+const ALL_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch'] as const
+
 /** All of it is read from the schema file and its `x-pmk` block. */
 export interface ResourceDefinition {
   /** Empty for the core group. */
@@ -70,6 +75,8 @@ export interface ResourceDefinition {
   readonly shortNames: readonly string[]
   readonly categories: readonly string[]
   readonly scope: 'Namespaced' | 'Cluster'
+  /** What isn't here is answered 405. All of them, unless the schema says otherwise; in the order of the alphabet. */
+  readonly verbs: readonly ResourceVerb[]
   readonly maxNameLength: number
   /** subdomain: DNS-1123 subdomain; label: without dots. */
   readonly nameFormat: 'subdomain' | 'label'
@@ -90,6 +97,11 @@ export interface ResourceDefinition {
 export const definitions: readonly ResourceDefinition[] = Object.values(schemas).map((schema) => define(schema as JsonSchema))
 
 const byKind = new Map(definitions.map((definition) => [definition.kind as string, definition]))
+
+/** Kinds whose objects come, go and are followed like any other: not those that are a view of others, or only a question. */
+export const keptDefinitions: readonly ResourceDefinition[] = definitions.filter(({ verbs }) =>
+  (['list', 'watch', 'delete'] as const).every((verb) => verbs.includes(verb)),
+)
 
 export function definitionOf(kind: Kind): ResourceDefinition {
   const definition = byKind.get(kind)
@@ -124,6 +136,7 @@ function define(schema: JsonSchema): ResourceDefinition {
     ...meta,
     apiVersion: meta.group === '' ? meta.version : `${meta.group}/${meta.version}`,
     kind: schema.title as Kind,
+    verbs: meta.verbs ?? ALL_VERBS,
     nameFormat: meta.nameFormat ?? 'subdomain',
     finalizers: meta.finalizers ?? [],
     schema,

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
-import type { RequestName, ResourceDefinition } from '../api/scheme.ts'
+import type { RequestName, ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
 import { type DiscoveryForm, negotiateDiscovery } from './negotiation.ts'
 import { groupVersionPath } from './resource-routes.ts'
 import { type Answer, type ApiRequest, JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 
-const RESOURCE_VERBS = ['create', 'delete', 'deletecollection', 'get', 'list', 'patch', 'update', 'watch']
-const SUBRESOURCE_VERBS = ['get', 'patch', 'update']
+/** Of `/status` and `/scale`, where the kind itself has them. */
+const SUBRESOURCE_VERBS: readonly ResourceVerb[] = ['get', 'patch', 'update']
 
 /** The verbs of what an agent is asked for. */
 const REQUEST_VERBS: Readonly<Record<RequestName, readonly string[]>> = {
@@ -64,14 +64,13 @@ export function groupVersionsOf(definitions: readonly ResourceDefinition[]): rea
 }
 
 /** Subresources with what they answer. */
-export function subresourcesOf({ group, version, kind, subresources }: ResourceDefinition): readonly Subresource[] {
+export function subresourcesOf({ group, version, kind, verbs: ofKind, subresources }: ResourceDefinition): readonly Subresource[] {
   const self = { group, version, kind }
   const { status, scale, requests = [] } = subresources
+  const verbs = SUBRESOURCE_VERBS.filter((verb) => ofKind.includes(verb))
   return [
-    ...(status === undefined ? [] : [{ name: 'status', responseKind: self, verbs: SUBRESOURCE_VERBS }]),
-    ...(scale === undefined
-      ? []
-      : [{ name: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs: SUBRESOURCE_VERBS }]),
+    ...(status === undefined ? [] : [{ name: 'status', responseKind: self, verbs }]),
+    ...(scale === undefined ? [] : [{ name: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs }]),
     ...requests.map((name) => ({ name, responseKind: self, verbs: REQUEST_VERBS[name] })),
   ]
 }
@@ -122,7 +121,7 @@ function resourceList({ group, version, definitions }: GroupVersion): object {
         singularName: definition.singular,
         namespaced,
         kind: definition.kind,
-        verbs: RESOURCE_VERBS,
+        verbs: definition.verbs,
         ...namesOf(definition),
       },
       ...subresourcesOf(definition).map(({ name, responseKind, verbs }) => ({
@@ -149,7 +148,7 @@ function aggregate(groupVersions: readonly GroupVersion[], form: 'v2' | 'v2beta1
         responseKind: { group, version, kind: definition.kind },
         scope: definition.scope,
         singularResource: definition.singular,
-        verbs: RESOURCE_VERBS,
+        verbs: definition.verbs,
         ...namesOf(definition),
         ...subresourceEntries(definition),
       })),

@@ -1,4 +1,5 @@
-import type { JsonSchema, ResourceDefinition } from '../api/scheme.ts'
+import type { JsonSchema, ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
+import { isJsonObject } from '../base/json.ts'
 import { patchTypes } from './request-body.ts'
 import { resourcePaths } from './resource-routes.ts'
 
@@ -85,7 +86,7 @@ function pathsOf(definition: ResourceDefinition): Json {
   const namespace = namespaced ? [pathParameter('namespace', 'The namespace of the object.')] : []
   const name = pathParameter('name', 'The name of the object.')
   const operation = operations(definition)
-  const paths: Record<string, unknown> = {
+  const paths: Record<string, Json> = {
     [placeholders(collection)]: {
       get: operation('list', 'list', LIST, listRef(definition)),
       post: operation(
@@ -119,7 +120,22 @@ function pathsOf(definition: ResourceDefinition): Json {
       parameters: [name, ...namespace],
     }
   }
-  return paths
+  return served(paths, definition)
+}
+
+/** The verbs behind the actions that aren't called like them. */
+const VERBS: Readonly<Record<string, ResourceVerb>> = { post: 'create', put: 'update' }
+
+/** What the kind can't be asked for is left out, and so are paths that are left with nothing. */
+function served(paths: Readonly<Record<string, Json>>, { verbs }: ResourceDefinition): Json {
+  const can = (operation: unknown): boolean => {
+    const action = isJsonObject(operation) ? operation['x-kubernetes-action'] : undefined
+    return typeof action !== 'string' || verbs.includes(VERBS[action] ?? (action as ResourceVerb))
+  }
+  const kept = Object.entries(paths).map(
+    ([path, item]) => [path, Object.fromEntries(Object.entries(item).filter(([, operation]) => can(operation)))] as const,
+  )
+  return Object.fromEntries(kept.filter(([, item]) => Object.keys(item).some((key) => key !== 'parameters')))
 }
 
 function operations(definition: ResourceDefinition) {

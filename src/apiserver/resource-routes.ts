@@ -1,4 +1,4 @@
-import { qualifiedResource, type ResourceDefinition } from '../api/scheme.ts'
+import { qualifiedResource, type ResourceDefinition, type ResourceVerb } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
 import { type Clock, sleep } from '../base/clock.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -6,7 +6,8 @@ import { isWatch, listQuery, type Scope, timeoutSeconds, watchQuery } from './li
 import { booleanParameter, textParameter } from './query.ts'
 import { createRenderer, type Renderer } from './render.ts'
 import { decodeObject, decodeOptional, decodePatch } from './request-body.ts'
-import { type Answer, type ApiRequest, jsonAnswer, type Route } from './route.ts'
+import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Method, type Route } from './route.ts'
+import { NO_SUCH_METHOD } from './status-errors.ts'
 import { watchAnswer } from './watch.ts'
 import { deleteOptions, type WriteRequest, writeContext } from './write-options.ts'
 
@@ -40,23 +41,50 @@ export function resourcePaths(definition: ResourceDefinition): {
 export function resourceRoutes(definition: ResourceDefinition, options: ResourceRouteOptions): readonly Route[] {
   const paths = resourcePaths(definition)
   const resource = new ResourceHandlers(definition, options)
+  const can = (verb: ResourceVerb, method: Method, handler: Handler): Route['methods'] =>
+    definition.verbs.includes(verb) ? { [method]: handler } : {}
   const routes: Route[] = [
     {
       path: paths.collection,
-      methods: { GET: resource.list, POST: resource.create, DELETE: resource.deleteCollection },
+      methods: {
+        ...can('list', 'GET', resource.list),
+        ...can('create', 'POST', resource.create),
+        ...can('deletecollection', 'DELETE', resource.deleteCollection),
+      },
     },
-    { path: paths.item, methods: { GET: resource.get, PUT: resource.update(), PATCH: resource.patch(), DELETE: resource.delete } },
+    {
+      path: paths.item,
+      methods: {
+        ...can('get', 'GET', resource.get),
+        ...can('update', 'PUT', resource.update()),
+        ...can('patch', 'PATCH', resource.patch()),
+        ...can('delete', 'DELETE', resource.delete),
+      },
+    },
   ]
-  if (paths.all !== paths.collection) routes.push({ path: paths.all, methods: { GET: resource.list } })
+  if (paths.all !== paths.collection) routes.push({ path: paths.all, methods: can('list', 'GET', resource.list) })
   if (definition.subresources.status !== undefined) {
-    const methods = { GET: resource.get, PUT: resource.update('status'), PATCH: resource.patch('status') }
-    routes.push({ path: `${paths.item}/status`, methods })
+    routes.push({
+      path: `${paths.item}/status`,
+      methods: {
+        ...can('get', 'GET', resource.get),
+        ...can('update', 'PUT', resource.update('status')),
+        ...can('patch', 'PATCH', resource.patch('status')),
+      },
+    })
   }
   if (definition.subresources.scale !== undefined) {
-    const methods = { GET: resource.getScale, PUT: resource.updateScale, PATCH: resource.patchScale }
-    routes.push({ path: `${paths.item}/scale`, methods })
+    routes.push({
+      path: `${paths.item}/scale`,
+      methods: {
+        ...can('get', 'GET', resource.getScale),
+        ...can('update', 'PUT', resource.updateScale),
+        ...can('patch', 'PATCH', resource.patchScale),
+      },
+    })
   }
-  return routes
+  // Nothing is said to be there that can't be asked for at all.
+  return routes.filter(({ methods }) => Object.keys(methods).length > 0)
 }
 
 class ResourceHandlers {
@@ -145,6 +173,7 @@ class ResourceHandlers {
   }
 
   #watch(request: ApiRequest, scope: Scope): Promise<Answer> {
+    if (!this.#definition.verbs.includes('watch')) throw apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
     return watchAnswer({
       registry: this.#registry,
       definition: this.#definition,

@@ -1,6 +1,6 @@
 import { type ApiObject, type Kind, keyOf, type ObjectKey, objectKey } from '../api/object.ts'
 import { isOwnedBy } from '../api/owners.ts'
-import { definitionOf, definitions } from '../api/scheme.ts'
+import { definitionOf, keptDefinitions } from '../api/scheme.ts'
 import type { Clock } from '../base/clock.ts'
 import { jsonEqual } from '../base/json.ts'
 import type { Logger } from '../base/log.ts'
@@ -174,7 +174,7 @@ function relativesOf({ prev, next }: Change<ApiObject>, kind: Kind, informer: Wa
 }
 
 function kinds(scope: 'Namespaced' | 'Cluster'): readonly Kind[] {
-  return definitions.filter((definition) => definition.scope === scope).map(({ kind }) => kind)
+  return keptDefinitions.filter((definition) => definition.scope === scope).map(({ kind }) => kind)
 }
 
 /** What only looks at metadata needs no more than an ApiObject. */

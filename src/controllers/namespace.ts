@@ -1,5 +1,5 @@
 import type { Kind, ObjectKey } from '../api/object.ts'
-import { definitions } from '../api/scheme.ts'
+import { keptDefinitions } from '../api/scheme.ts'
 import { hasReason } from '../api/status.ts'
 import type { Millis } from '../base/clock.ts'
 import type { Client } from '../client/client.ts'
@@ -54,7 +54,7 @@ export class NamespaceReconciler implements Reconciler {
 }
 
 /** Owners before what they own, so that nothing is made again, and Events last, since deletions tell of themselves. */
-const contentKinds = definitions
+const contentKinds = keptDefinitions
   .filter(({ scope }) => scope === 'Namespaced')
   .map((definition) => ({ kind: definition.kind, rank: definition.kind === 'Process' ? 0 : definition.kind === 'Event' ? 2 : 1 }))
   .sort((a, b) => a.rank - b.rank)

@@ -1,5 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
-import { definitionOf, definitions, type ResourceDefinition } from '../api/scheme.ts'
+import { definitionOf, keptDefinitions, type ResourceDefinition } from '../api/scheme.ts'
 import type { Ref } from '../client/client.ts'
 import type { Store } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
@@ -141,7 +141,7 @@ export class Writer {
   }
 
   async #requireEmpty(definition: ResourceDefinition, namespace: string): Promise<void> {
-    for (const kind of definitions) {
+    for (const kind of keptDefinitions) {
       if (kind.scope === 'Cluster') continue
       const page = await this.#store.range(prefixFor(kind, namespace), { limit: 1 })
       if (page.items.length > 0) throw conflict(definition, namespace, `there still are ${kind.plural} in it`)
