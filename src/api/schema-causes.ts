@@ -58,6 +58,8 @@ const PATTERNS: Readonly<Record<string, string>> = {
   '^0?[0-7]{3}$': 'must be a mask of three octal digits such as "022" or "0022"',
   '^[A-Z_]+$': 'must be a capability in capitals without CAP_, such as NET_BIND_SERVICE',
   '^[0-9]+(-[0-9]+)?(,[0-9]+(-[0-9]+)?)*$': 'must be numbers and ranges of CPUs such as 0-3,6',
+  '^sha256:[0-9a-f]{64}$': 'must be sha256: and the 64 hexadecimal digits of the hash of the token, never the token itself',
+  '^\\P{C}{1,253}$': 'must consist of 1 to 253 printable characters',
   '^[-._a-zA-Z0-9]{1,253}$': "a key must consist of at most 253 letters, digits, '-', '_' and '.'",
   '^[1-5][0-9]{2}(-[1-5][0-9]{2})?(,[1-5][0-9]{2}(-[1-5][0-9]{2})?)*$': 'must be status codes and ranges of them such as 200-299,304',
 }
@@ -80,8 +82,9 @@ function nameTypes(alternatives: readonly JsonSchema[]): string {
   return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format([...new Set(names)])
 }
 
-/** Values that must not get into messages: the content of Secrets, and headers, which carry passwords. */
+/** Values that must not get into messages: the content of Secrets, headers, which carry passwords, and what may be a token instead of its hash. */
 function isConfidential(definition: ResourceDefinition, path: Path): boolean {
   if (definition.kind === 'Secret') return path[0] === 'data' || path[0] === 'stringData'
+  if (definition.kind === 'Token') return path.at(-1) === 'hash'
   return path.at(-1) === 'value' && (path.includes('httpHeaders') || path.includes('env'))
 }

@@ -21,6 +21,7 @@ import { ProcessReconciler } from './process.ts'
 import { NODE_INDEX, ProcessInstances } from './process-instances.ts'
 import { PROCESS_INDEX, ProcessRevisions } from './process-revisions.ts'
 import { isNodeReady, isSchedulable } from './scheduler.ts'
+import { TokenTtlReconciler } from './token-ttl.ts'
 
 export interface ControllersOptions {
   readonly client: Client
@@ -47,6 +48,7 @@ export function createControllers({ client, clock, log }: ControllersOptions): C
     eventController(shared),
     namespaceController(shared),
     nodeController(shared),
+    tokenController(shared),
     ...collectors(shared),
   ]
   return { run: (signal) => runAll([[informers, events], controllers], signal) }
@@ -138,6 +140,12 @@ function nodeController({ client, clock, log, informers, events }: Shared): Cont
   const nodes = informers.for('Node')
   const reconciler = new NodeLifecycleReconciler({ client, nodes, events, clock })
   return new Controller({ name: 'node-lifecycle', sources: [watches(nodes, own)], reconciler, clock, log })
+}
+
+function tokenController({ client, clock, log, informers }: Shared): Controller {
+  const tokens = informers.for('Token')
+  const reconciler = new TokenTtlReconciler({ client, tokens, clock })
+  return new Controller({ name: 'token-ttl', sources: [watches(tokens, own)], reconciler, clock, log })
 }
 
 /** One for each kind that may own or be owned. */

@@ -17,6 +17,7 @@ export interface KindMap {
   readonly Process: Process
   readonly Revision: Revision
   readonly Secret: Secret
+  readonly Token: Token
 }
 /**
  * Settings that Processes refer to.
@@ -1584,4 +1585,46 @@ export interface Secret {
    * True: the data can never be changed.
    */
   readonly immutable?: boolean
+}
+/**
+ * A bearer token: who shows it is this user. The token itself is known to nobody but its bearer; here lies only its hash. Deleting it revokes it at once.
+ */
+export interface Token {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * Token
+   */
+  readonly kind: 'Token'
+  readonly metadata: ObjectMeta
+  readonly spec: TokenSpec
+}
+/**
+ * Who its bearer is. Never changes.
+ */
+export interface TokenSpec {
+  /**
+   * Name of the user. Who creates the Token needs the right to impersonate this user.
+   */
+  readonly user: string
+  /**
+   * Groups of the user, besides system:authenticated. Who creates the Token needs the right to impersonate each.
+   *
+   * @maxItems 100
+   */
+  readonly groups?: readonly string[]
+  /**
+   * SHA-256 of the token, in hexadecimal digits. The token is `pmk_NAME_SECRET`, with the name of this object and 64 random hexadecimal digits.
+   */
+  readonly hash: string
+  /**
+   * From then on it is refused; a day later it is deleted. Absent: it never expires.
+   */
+  readonly expiresAt?: string
+  /**
+   * What it is for.
+   */
+  readonly description?: string
 }

@@ -8,6 +8,7 @@ import { processStrategy } from './process-strategy.ts'
 import { revisionStrategy } from './revision-strategy.ts'
 import { secretStrategy } from './secret-strategy.ts'
 import type { Strategy } from './strategy.ts'
+import { tokenStrategy } from './token-strategy.ts'
 
 const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
   ConfigMap: configMapStrategy,
@@ -16,6 +17,7 @@ const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
   Process: processStrategy,
   Revision: revisionStrategy,
   Secret: secretStrategy,
+  Token: tokenStrategy,
 }
 
 /** The rules of a kind; a kind without any of its own has none. */
