@@ -12,6 +12,7 @@ export interface KindMap {
   readonly ConfigMap: ConfigMap
   readonly Event: Event
   readonly Instance: Instance
+  readonly ManifestSource: ManifestSource
   readonly Namespace: Namespace
   readonly Node: Node
   readonly Process: Process
@@ -1138,6 +1139,266 @@ export interface Condition {
    * When status last changed.
    */
   readonly lastTransitionTime?: string
+}
+/**
+ * A directory or Git repository of manifests that the server keeps applied: what they name is created, changed and, if asked, removed, and drift is put back.
+ */
+export interface ManifestSource {
+  /**
+   * pmk.dev/v1
+   */
+  readonly apiVersion: 'pmk.dev/v1'
+  /**
+   * ManifestSource
+   */
+  readonly kind: 'ManifestSource'
+  readonly metadata: ObjectMeta
+  readonly spec: ManifestSourceSpec
+  readonly status?: ManifestSourceStatus
+}
+/**
+ * Where the manifests are and how they are kept applied. Exactly one of path and git.
+ */
+export interface ManifestSourceSpec {
+  /**
+   * An absolute directory on the host of the server, read with its directories. Symbolic links are followed.
+   */
+  readonly path?: string
+  readonly git?: GitReference
+  /**
+   * How often to look at it anew even if nothing tells of a change: the longest that a lost file event, a push or drift stays unnoticed. At least 1s.
+   */
+  readonly interval: string
+  /**
+   * True: an object that it applied and no longer names is deleted, unless another owner has it or its annotation pmk.dev/prune is disabled.
+   */
+  readonly prune: boolean
+  /**
+   * True: Ready only when the Processes it applied are Ready.
+   */
+  readonly wait: boolean
+  /**
+   * How long one pass may take: fetching, applying, and with wait until all is healthy.
+   */
+  readonly timeout: string
+  /**
+   * True: what is in order is applied although something else is not. Nothing is pruned then. False: one bad file changes nothing.
+   */
+  readonly partial: boolean
+  /**
+   * True: nothing is fetched, applied, pruned or put back.
+   */
+  readonly suspend: boolean
+  /**
+   * What to do when somebody else changes a field that the manifests name: put it back, or only say so in the condition Drifted.
+   */
+  readonly drift: 'Restore' | 'Report'
+  /**
+   * What becomes of its objects when the source itself is deleted: deleted with it, or left as they are without an owner.
+   */
+  readonly deletionPolicy: 'Prune' | 'Orphan'
+  /**
+   * Namespace of objects that name none. Absent: the namespace of the source.
+   */
+  readonly targetNamespace?: string
+  /**
+   * Sources that must be Ready, at their newest generation, before this one is applied.
+   *
+   * @maxItems 100
+   */
+  readonly dependsOn?: readonly SourceReference[]
+  readonly substitute?: Substitution
+}
+/**
+ * Manifests in a Git repository, read with the system's git. Nothing of the repository is ever run.
+ */
+export interface GitReference {
+  /**
+   * https://, ssh:// or user@host:path, or file:// on the host of the server. Credentials belong in secretRef: a URL with a password is refused.
+   */
+  readonly url: string
+  readonly ref: GitRef
+  /**
+   * Directory in the repository. Absent: all of it.
+   */
+  readonly path: string
+  readonly secretRef?: GitSecret
+  readonly verify?: GitVerification
+}
+/**
+ * What of the repository: at most one of branch, tag, commit. None: the branch that the remote's HEAD names.
+ */
+export interface GitRef {
+  /**
+   * The newest commit of a branch.
+   */
+  readonly branch?: string
+  /**
+   * The commit of a tag.
+   */
+  readonly tag?: string
+  /**
+   * Exactly this commit, which must be reachable for the server.
+   */
+  readonly commit?: string
+}
+/**
+ * Secret in the namespace of the source with username and password (or only password, as a token), ca.crt for https; identity (private key) and known_hosts for ssh.
+ */
+export interface GitSecret {
+  /**
+   * Name of the Secret.
+   */
+  readonly name: string
+}
+/**
+ * Apply only commits with a good signature.
+ */
+export interface GitVerification {
+  readonly secretRef: GitKeys
+}
+/**
+ * Secret in the namespace of the source whose keys are the trusted ones: each *.asc an OpenPGP public key, allowed_signers as ssh-keygen has it.
+ */
+export interface GitKeys {
+  /**
+   * Name of the Secret.
+   */
+  readonly name: string
+}
+/**
+ * Another ManifestSource.
+ */
+export interface SourceReference {
+  /**
+   * Its name.
+   */
+  readonly name: string
+  /**
+   * Its namespace. Absent: that of this source.
+   */
+  readonly namespace?: string
+}
+/**
+ * Variables for ${NAME} in the manifests. Absent: the text is taken as it is. An object with the annotation pmk.dev/substitute: disabled is left alone.
+ */
+export interface Substitution {
+  /**
+   * Values by name. They go before those of from.
+   */
+  readonly values?: {
+    readonly [k: string]: string
+  }
+  /**
+   * ConfigMaps and Secrets in the namespace of the source whose keys are names. Later ones go before earlier ones.
+   *
+   * @maxItems 100
+   */
+  readonly from?: readonly SubstitutionSource[]
+}
+/**
+ * One object with values.
+ */
+export interface SubstitutionSource {
+  /**
+   * ConfigMap or Secret.
+   */
+  readonly kind: 'ConfigMap' | 'Secret'
+  /**
+   * Its name.
+   */
+  readonly name: string
+  /**
+   * True: it may be missing.
+   */
+  readonly optional: boolean
+}
+/**
+ * What is. Written by the server.
+ */
+export interface ManifestSourceStatus {
+  /**
+   * The generation that this status is about.
+   */
+  readonly observedGeneration?: number
+  /**
+   * The condition Ready, for the table.
+   */
+  readonly ready?: 'True' | 'False' | 'Unknown'
+  /**
+   * The reason of Ready.
+   */
+  readonly reason?: string
+  /**
+   * The message of Ready: the first error with file and line, or what is being done.
+   */
+  readonly message?: string
+  /**
+   * appliedRevision in short, for the table.
+   */
+  readonly revision?: string
+  /**
+   * What was last read: a commit, or sha256: and the digest of names and contents of the files.
+   */
+  readonly attemptedRevision?: string
+  /**
+   * What was last applied in full.
+   */
+  readonly appliedRevision?: string
+  /**
+   * Objects in the inventory.
+   */
+  readonly objects?: number
+  /**
+   * Files of manifests at attemptedRevision.
+   */
+  readonly files?: number
+  /**
+   * When a pass last applied all of it.
+   */
+  readonly lastAppliedTime?: string
+  /**
+   * The annotation pmk.dev/sync-requested that was last acted on.
+   */
+  readonly lastHandledSync?: string
+  /**
+   * What is wrong at attemptedRevision: file, line, field and reason. Of many the first 50.
+   *
+   * @maxItems 50
+   */
+  readonly errors?: readonly string[]
+  /**
+   * What was passed over and why: submodules, links that lead out of the repository, objects not pruned.
+   *
+   * @maxItems 50
+   */
+  readonly notes?: readonly string[]
+  /**
+   * Objects that it applied and that it may prune: plural.group/namespace/name, sorted; namespace is empty for kinds without one.
+   */
+  readonly inventory?: readonly string[]
+  readonly pendingPrune?: PendingPrune
+  /**
+   * Ready, Reconciling, Stalled, Drifted.
+   */
+  readonly conditions?: readonly Condition[]
+}
+/**
+ * A removal of objects that waits for `pmk sync NAME --confirm-prune`.
+ */
+export interface PendingPrune {
+  /**
+   * What the annotation pmk.dev/confirm-prune must hold; another removal has another.
+   */
+  readonly token: string
+  /**
+   * How many objects would go.
+   */
+  readonly objects: number
+  /**
+   * Why it must be confirmed.
+   */
+  readonly reason?: string
 }
 /**
  * A scope for names.

@@ -47,7 +47,12 @@ export function checkProcesses(dataDir: string, { instances }: Snapshot, ledger:
     const name = ledger.of(uid)[0]?.instance
     if (instance === undefined) wrong.push(`${pid} (${command}) runs as ${run} of ${name}, and there is no such Instance`)
     // Commands on behalf of an Instance have marks that are no attempt.
-    else if (Number.isInteger(attempt) && instance.status?.attempt !== attempt && instance.spec.suspend !== true)
+    else if (
+      Number.isInteger(attempt) &&
+      instance.status?.attempt !== attempt &&
+      instance.spec.suspend !== true &&
+      !isNext(instance, attempt)
+    )
       wrong.push(`${pid} (${command}) is of attempt ${attempt} of ${name}, which is at ${instance.status?.attempt}`)
   }
   const directories = readdirSync(join(dataDir, 'run'), { withFileTypes: true }).filter(
@@ -55,6 +60,11 @@ export function checkProcesses(dataDir: string, { instances }: Snapshot, ledger:
   )
   for (const { name } of directories) if (!byUid.has(name)) wrong.push(`run/${name} has no Instance`)
   return wrong
+}
+
+/** Of a program that ends by itself, again and again, the next attempt may have begun since the snapshot. */
+function isNext({ spec, status }: Instance, attempt: number): boolean {
+  return told(spec.template.args, 'life') !== undefined && attempt === (status?.attempt ?? 0) + 1
 }
 
 /** What an Instance was when it was looked at last. */

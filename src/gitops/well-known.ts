@@ -1,0 +1,21 @@
+/** Labels of every object that a source applies: who keeps it. */
+export const SOURCE_NAME_LABEL = 'pmk.dev/source'
+export const SOURCE_NAMESPACE_LABEL = 'pmk.dev/source-namespace'
+
+/** On an object: `disabled` keeps it from being pruned. */
+export const PRUNE_ANNOTATION = 'pmk.dev/prune'
+/** On an object: `disabled` leaves its text without substitution. */
+export const SUBSTITUTE_ANNOTATION = 'pmk.dev/substitute'
+
+/** On a source: another value asks for a pass now. What `pmk sync NAME` writes. */
+export const SYNC_REQUESTED_ANNOTATION = 'pmk.dev/sync-requested'
+/** On a source: the token of status.pendingPrune that may be carried out. What `pmk sync NAME --confirm-prune` writes. */
+export const CONFIRM_PRUNE_ANNOTATION = 'pmk.dev/confirm-prune'
+
+/** What keeps a deleted source until its objects are pruned or given free. */
+export const SOURCE_FINALIZER = 'pmk.dev/source'
+
+/** The field manager of a source. Not `pmk-…`: `pmk apply` takes those fields without asking. */
+export function fieldManagerOf(source: { readonly namespace: string; readonly name: string }): string {
+  return `source:${source.namespace}/${source.name}`
+}
