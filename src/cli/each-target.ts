@@ -3,7 +3,7 @@ import { allFlag, fileFlags, selectorFlag } from './common-flags.ts'
 import { concurrently, PARALLEL_REQUESTS } from './concurrently.ts'
 import { describeError } from './errors.ts'
 import { printedName } from './resources.ts'
-import { type FoundTarget, findTargets } from './targets.ts'
+import { type FoundTarget, findTargets, type Target } from './targets.ts'
 import type { Context } from './verb.ts'
 
 /** Flags by which the process verbs are told what they are for. */
@@ -31,10 +31,10 @@ export function targetsOf(
  * Does the same to all, side by side, and prints what `work` answers, each as soon as it is there. The failure of one stops no
  * other: all are printed at the end, and make exit code 1.
  */
-export async function onEach(
+export async function onEach<T extends Target>(
   ctx: Context,
-  targets: readonly FoundTarget[],
-  work: (target: FoundTarget, name: string) => Promise<string>,
+  targets: readonly T[],
+  work: (target: T, name: string) => Promise<string>,
 ): Promise<number> {
   if (targets.length === 0) ctx.io.warn('No resources found\n')
   const failures: unknown[] = []

@@ -69,6 +69,9 @@ export const verbs: VerbTable = {
     summary: 'Let a rollout go on',
     load: () => import('./rollout-pause.ts').then((module) => ({ verb: module.resumeVerb })),
   },
+  'token create': { group: 'Server', summary: 'Make a bearer token and print it', load: () => import('./token-create.ts') },
+  'token list': { group: 'Server', summary: 'Show whose tokens there are', load: () => import('./token-list.ts') },
+  'token revoke': { group: 'Server', summary: 'Have tokens refused from now on', load: () => import('./token-revoke.ts') },
   version: { group: 'Other', summary: 'Show the versions of client and server', load: () => import('./version.ts') },
   complete: { group: 'Other', summary: 'Complete a command line', hidden: true, load: () => import('./complete.ts') },
 }
