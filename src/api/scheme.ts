@@ -40,7 +40,8 @@ export interface Column {
   /**
    * Text with paths in braces: `{status.readyReplicas:0}/{spec.replicas}`. Of several paths, `{spec.command|spec.script}`, the
    * first that leads to something counts; after a colon comes what to show when none does. `.length` counts items or keys,
-   * `.lower` is for words, the items of an array are joined by spaces.
+   * `.lower` is for words, `.number` makes 1 or 0 of true or false, `.0` is the first item of an array; the items of a whole
+   * one are joined by spaces.
    */
   readonly value: string
   /** 1: only with `-o wide`. */

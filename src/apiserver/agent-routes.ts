@@ -1,4 +1,4 @@
-import type { InstanceTarget, InstanceUsage, NodeGateway, NodeGateways } from '../api/node-gateway.ts'
+import type { InstanceTarget, InstanceUsage, LogQuery, NodeGateway, NodeGateways } from '../api/node-gateway.ts'
 import type { ApiObject } from '../api/object.ts'
 import { definitionOf, type RequestName, type ResourceDefinition } from '../api/scheme.ts'
 import { ApiError, apiError, type Status } from '../api/status.ts'
@@ -10,7 +10,7 @@ import { actionStream } from './action-stream.ts'
 import { logFrames, logText } from './log-frames.ts'
 import { logQuery } from './log-query.ts'
 import { prime } from './prime.ts'
-import { booleanParameter } from './query.ts'
+import { booleanParameter, type Query, textParameter } from './query.ts'
 import { decodeObject } from './request-body.ts'
 import { resourcePaths } from './resource-routes.ts'
 import { type Answer, type ApiRequest, type Handler, JSON_TYPE, jsonAnswer, type Route } from './route.ts'
@@ -40,6 +40,7 @@ export interface RequestResult {
  *
  *   GET  …/instances/NAME/log      the text, as it comes with `follow`; parameters as of a Pod's log. With `frames=true` JSON
  *                                  lines that tell the place, to go on from with `cursor=`: see log-frames.ts
+ *   GET  /api/v1/…/pods/NAME/log   the same for Kubernetes' tools, of the one container that a Pod has
  *   POST …/{instances,processes}/NAME/signal  {"signal": "HUP"}       → RequestResultList
  *   POST …/{instances,processes}/NAME/reload                          → RequestResultList
  *   POST …/{instances,processes}/NAME/pause   {"paused": true|false}  → RequestResultList
@@ -60,7 +61,7 @@ function handlersOf(definition: ResourceDefinition, name: RequestName, options: 
   const { gateways } = options
   switch (name) {
     case 'log':
-      return { methods: { GET: (request) => log(request, options) } }
+      return { methods: { GET: (request) => log(definition, request, options) } }
     case 'usage':
       return { methods: { GET: definition.kind === 'Node' ? nodeUsage(options) : instanceUsage(options) } }
     case 'signal': {
@@ -106,15 +107,34 @@ function handlersOf(definition: ResourceDefinition, name: RequestName, options: 
   }
 }
 
-async function log({ query, parameters, signal }: ApiRequest, { registry, gateways, clock }: AgentRouteOptions): Promise<Answer> {
+async function log(
+  definition: ResourceDefinition,
+  { query, parameters, signal }: ApiRequest,
+  { registry, gateways, clock }: AgentRouteOptions,
+): Promise<Answer> {
   const wanted = logQuery(query, clock)
+  // Asked for first by the name that the client knows it by: of that speaks the answer when it isn't there.
+  await registry.get(definition, refOf(parameters))
   const instance = asInstance(await registry.get(definitionOf('Instance'), refOf(parameters)))
+  if (definition.kind === 'Pod') requireContainer(instance, query, wanted)
   const pieces = gatewayOf(instance, gateways).logs(targetOf(instance), wanted, signal)
   const isFramed = booleanParameter(query, 'frames') ?? false
   const chunks: AsyncIterable<string | Uint8Array> = isFramed ? logFrames(pieces) : logText(pieces)
   return {
     contentType: isFramed ? JSON_TYPE : 'text/plain; charset=utf-8',
     chunks: await prime(chunks, clock, FIRST_CHUNK_PATIENCE, signal),
+  }
+}
+
+/** What a client asks of the container of a Pod, there has to be: the words of the refusals are those of Kubernetes. */
+function requireContainer({ metadata, spec, status }: Instance, query: Query, { previous }: LogQuery): void {
+  const container = textParameter(query, 'container') ?? spec.process
+  if (container !== spec.process) throw apiError('BadRequest', `container ${container} is not valid for pod ${metadata.name}`)
+  if (previous === true && (status?.attempt ?? 0) < 2) {
+    throw apiError(
+      'BadRequest',
+      `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(metadata.name)} not found`,
+    )
   }
 }
 

@@ -69,13 +69,15 @@ function read(object: ApiObject, part: Part | undefined): unknown {
   return part.fallback
 }
 
-/** One step of a path. `length` counts the items of an array and the keys of a map, `lower` is for text. */
+/** One step of a path. `length` counts the items of an array and the keys of a map, `lower` is for text, `number` for what is true or false. */
 function step(value: unknown, name: string): unknown {
   if (isJsonObject(value)) {
     if (Object.hasOwn(value, name)) return value[name]
     return name === 'length' ? Object.keys(value).length : undefined
   }
   if (name === 'length') return Array.isArray(value) ? value.length : 0
+  if (Array.isArray(value)) return value[Number(name)]
+  if (name === 'number' && typeof value === 'boolean') return Number(value)
   if (name === 'lower' && typeof value === 'string') return value.toLowerCase()
   return undefined
 }

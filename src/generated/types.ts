@@ -15,9 +15,11 @@ export interface KindMap {
   readonly ManifestSource: ManifestSource
   readonly Namespace: Namespace
   readonly Node: Node
+  readonly Pod: Pod
   readonly Process: Process
   readonly Revision: Revision
   readonly Secret: Secret
+  readonly Service: Service
   readonly Token: Token
 }
 /**
@@ -1517,6 +1519,203 @@ export interface NodeInfo {
   readonly hostname?: string
 }
 /**
+ * An Instance as Kubernetes' tools know it, with one container named after its Process, so that `kubectl logs` works. Read-only: change the Process or the Instance instead.
+ */
+export interface Pod {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * Pod
+   */
+  readonly kind: 'Pod'
+  readonly metadata: ObjectMeta
+  readonly spec: PodSpec
+  readonly status: PodStatus
+}
+/**
+ * What should run.
+ */
+export interface PodSpec {
+  /**
+   * The one program.
+   */
+  readonly containers: readonly PodContainer[]
+  /**
+   * The Node whose agent runs it.
+   */
+  readonly nodeName: string
+  /**
+   * Whether it is started again when it ends.
+   */
+  readonly restartPolicy: 'Always' | 'OnFailure' | 'Never'
+  /**
+   * Seconds that a polite stop may take.
+   */
+  readonly terminationGracePeriodSeconds: number
+}
+/**
+ * The program.
+ */
+export interface PodContainer {
+  /**
+   * Name of the Process.
+   */
+  readonly name: string
+  /**
+   * The program.
+   */
+  readonly image: string
+  /**
+   * The program with its first arguments, or the interpreter of its script.
+   */
+  readonly command?: readonly string[]
+  /**
+   * Further arguments.
+   */
+  readonly args?: readonly string[]
+  /**
+   * Where it is started.
+   */
+  readonly workingDir?: string
+  readonly resources?: PodContainerResources
+}
+/**
+ * What it may use.
+ */
+export interface PodContainerResources {
+  /**
+   * Bounds by cpu and memory.
+   */
+  readonly limits?: {
+    readonly [k: string]: string
+  }
+}
+/**
+ * What is.
+ */
+export interface PodStatus {
+  /**
+   * The generation of the Instance that this status is about.
+   */
+  readonly observedGeneration?: number
+  /**
+   * Where in its life it is. One that was stopped has Succeeded.
+   */
+  readonly phase: 'Pending' | 'Running' | 'Succeeded' | 'Failed' | 'Unknown'
+  /**
+   * What the STATUS column shows, where that is not the phase: CrashLoopBackOff, NotReady, Stopped, Terminating and the like.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people about the reason.
+   */
+  readonly message?: string
+  /**
+   * When the Instance was made.
+   */
+  readonly startTime: string
+  /**
+   * PodScheduled, Initialized, ContainersReady, Ready.
+   */
+  readonly conditions: readonly Condition[]
+  /**
+   * State of the one program.
+   */
+  readonly containerStatuses: readonly PodContainerStatus[]
+}
+/**
+ * State of the program.
+ */
+export interface PodContainerStatus {
+  /**
+   * Name of the Process.
+   */
+  readonly name: string
+  /**
+   * Whether it is ready.
+   */
+  readonly ready: boolean
+  /**
+   * Whether it runs and its start is over.
+   */
+  readonly started: boolean
+  /**
+   * Unasked deaths that were followed by a start.
+   */
+  readonly restartCount: number
+  /**
+   * The program.
+   */
+  readonly image: string
+  /**
+   * Always empty.
+   */
+  readonly imageID: string
+  readonly state: PodContainerState
+  readonly lastState: PodContainerState
+}
+/**
+ * Waiting, running or terminated; one of them.
+ */
+export interface PodContainerState {
+  readonly waiting?: PodContainerWaiting
+  readonly running?: PodContainerRunning
+  readonly terminated?: PodContainerTerminated
+}
+/**
+ * It does not run and is to be started.
+ */
+export interface PodContainerWaiting {
+  /**
+   * CrashLoopBackOff, Blocked and the like.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+}
+/**
+ * It runs.
+ */
+export interface PodContainerRunning {
+  /**
+   * When it was started.
+   */
+  readonly startedAt?: string
+}
+/**
+ * It has ended.
+ */
+export interface PodContainerTerminated {
+  /**
+   * Exit code; 128 + number for a signal. 137 when it can't be known, as Kubernetes has it.
+   */
+  readonly exitCode: number
+  /**
+   * Number of the signal that ended it.
+   */
+  readonly signal?: number
+  /**
+   * Completed, Error, OOMKilled and the like.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+  /**
+   * When it was started.
+   */
+  readonly startedAt?: string
+  /**
+   * When it ended.
+   */
+  readonly finishedAt?: string
+}
+/**
  * A program that is kept running: what it is, how many of it, how to tell that it is well, and what to do when it is not.
  */
 export interface Process {
@@ -1846,6 +2045,20 @@ export interface Secret {
    * True: the data can never be changed.
    */
   readonly immutable?: boolean
+}
+/**
+ * Kubernetes' tools ask for Services to tell where a cluster runs. There are none.
+ */
+export interface Service {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * Service
+   */
+  readonly kind: 'Service'
+  readonly metadata: ObjectMeta
 }
 /**
  * A bearer token: who shows it is this user. The token itself is known to nobody but its bearer; here lies only its hash. Deleting it revokes it at once.

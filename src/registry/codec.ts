@@ -8,6 +8,7 @@ import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
 import { rememberText, rememberVersion, storedTextOf } from './object-text.ts'
+import { Projections, storedDefinition } from './projection.ts'
 import { SharedParts } from './shared-parts.ts'
 
 /** Covers watchers that are a burst of changes behind; those that are further behind parse again. */
@@ -16,13 +17,14 @@ const OLDER_KEPT = 512
 /**
  * Turns objects into stored texts and back. A text is parsed once, however many lists and watchers ask for it: the newest
  * object of each key is kept, and a bounded number of older ones, for the watchers that still have to be told of them.
- * Objects given out are frozen and shared.
+ * Objects given out are frozen and shared. For a kind that is a view of another, they are views of what is stored.
  */
 export class Codec {
   readonly #newest = new Map<string, Decoded>()
   readonly #older = new BoundedMap<Revision, ApiObject>(OLDER_KEPT)
   readonly #deleted = new BoundedMap<Revision, ApiObject>(OLDER_KEPT)
   readonly #parts = new SharedParts()
+  readonly #projections = new Projections()
 
   /** The text to store. It has no resourceVersion: that is the revision under which it will lie. Throws ApiError(RequestEntityTooLarge). */
   encode(object: ApiObject): string {
@@ -46,29 +48,17 @@ export class Codec {
 
   /** The object of a key as it is now. */
   decode(definition: ResourceDefinition, kv: KeyValue): ApiObject {
-    return this.#find(kv) ?? this.#keep(kv, this.#parse(definition, kv))
+    return this.#projections.view(definition, this.#find(kv) ?? this.#keep(kv, this.#parse(definition, kv)))
   }
 
   /** The object of a key as it was at some time, when it may be gone by now. */
   decodePast(definition: ResourceDefinition, kv: KeyValue): ApiObject {
-    const known = this.#find(kv)
-    if (known !== undefined) return known
-    const object = this.#parse(definition, kv)
-    this.#older.set(kv.modRevision, object)
-    return object
+    return this.#projections.view(definition, this.#past(definition, kv))
   }
 
   /** What is said of an object that was deleted at `revision`: its last state, under the version of the deletion. */
   decodeDeleted(definition: ResourceDefinition, prev: KeyValue, revision: Revision): ApiObject {
-    const known = this.#deleted.get(revision)
-    if (known !== undefined) return known
-    const last = this.decodePast(definition, prev)
-    const object = Object.freeze({ ...last, metadata: Object.freeze({ ...last.metadata, resourceVersion: String(revision) }) })
-    rememberVersion(object, last)
-    this.#deleted.set(revision, object)
-    // Somebody else may have deleted it, through a server of its own.
-    if ((this.#newest.get(prev.key)?.revision ?? revision) <= prev.modRevision) this.forget(prev.key)
-    return object
+    return this.#projections.view(definition, this.#lastOf(definition, prev, revision))
   }
 
   /** The key is gone; its last object is kept among the older ones. */
@@ -79,6 +69,26 @@ export class Codec {
     this.#older.set(newest.revision, newest.object)
   }
 
+  #past(definition: ResourceDefinition, kv: KeyValue): ApiObject {
+    const known = this.#find(kv)
+    if (known !== undefined) return known
+    const object = this.#parse(definition, kv)
+    this.#older.set(kv.modRevision, object)
+    return object
+  }
+
+  #lastOf(definition: ResourceDefinition, prev: KeyValue, revision: Revision): ApiObject {
+    const known = this.#deleted.get(revision)
+    if (known !== undefined) return known
+    const last = this.#past(definition, prev)
+    const object = Object.freeze({ ...last, metadata: Object.freeze({ ...last.metadata, resourceVersion: String(revision) }) })
+    rememberVersion(object, last)
+    this.#deleted.set(revision, object)
+    // Somebody else may have deleted it, through a server of its own.
+    if ((this.#newest.get(prev.key)?.revision ?? revision) <= prev.modRevision) this.forget(prev.key)
+    return object
+  }
+
   #find(kv: KeyValue): ApiObject | undefined {
     const newest = this.#newest.get(kv.key)
     return newest?.revision === kv.modRevision ? newest.object : this.#older.get(kv.modRevision)
@@ -87,7 +97,7 @@ export class Codec {
   #parse(definition: ResourceDefinition, kv: KeyValue): ApiObject {
     const raw = JSON.parse(kv.value) as ApiObject
     // An older version may have stored it, which knew fewer fields: their defaults are those of today.
-    const complete = structure(definition.schema, raw, { defaults: true, nulls: 'drop' }) as ApiObject
+    const complete = structure(storedDefinition(definition).schema, raw, { defaults: true, nulls: 'drop' }) as ApiObject
     const versioned = { ...complete, metadata: { ...complete.metadata, resourceVersion: String(kv.modRevision) } }
     const object = deepFreeze(this.#parts.shareAll(versioned))
     if (complete === raw) rememberText(object, kv.value)

@@ -13,7 +13,7 @@ const object = {
   kind: 'Process',
   metadata: { name: 'web', uid: 'u', resourceVersion: '7', generation: 1, creationTimestamp: '2026-01-04T21:00:00Z' },
   spec: { replicas: 3, command: ['sh', '-c', 'true'], script: '', suspend: false },
-  status: { readyReplicas: 0, kind: 'Process', items: [{ a: 1 }, { b: 2 }] },
+  status: { readyReplicas: 0, kind: 'Process', items: [{ a: 1 }, { b: 2 }], ready: [true] },
   data: { one: '1', two: '2' },
 } as unknown as ApiObject
 
@@ -31,6 +31,11 @@ const cells: readonly { readonly type: Column['type']; readonly value: string; r
   { type: 'string', value: '{status.kind.lower}/{metadata.name}', expect: 'process/web' },
   { type: 'string', value: '{status.items}', expect: '{"a":1} {"b":2}' },
   { type: 'string', value: '{spec.suspend}', expect: 'false' },
+  { type: 'string', value: '{spec.command.1}', expect: '-c' },
+  { type: 'string', value: '{spec.command.3:none}', expect: 'none' },
+  { type: 'string', value: '{spec.command.map}', expect: null },
+  { type: 'string', value: '{status.ready.0.number:0}/1', expect: '1/1' },
+  { type: 'string', value: '{spec.suspend.number}', expect: '0' },
   { type: 'string', value: '{metadata.name.deeper}', expect: null },
   { type: 'string', value: '{spec.constructor}', expect: null },
   { type: 'integer', value: '{data.length}', expect: 2 },
