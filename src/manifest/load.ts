@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
+import { printable } from '../base/printable.ts'
 import { formatBytes } from '../base/quantity.ts'
 import { type Manifest, ManifestError, type Problem } from './manifest.ts'
 import { parseManifests } from './parse.ts'
@@ -131,12 +132,6 @@ function findDoubles(manifests: readonly Manifest[]): readonly Problem[] {
       })
   }
   return problems
-}
-
-/** A file name on one line of a terminal, whatever it holds. */
-function printable(path: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach a terminal.
-  return /[\u0000-\u001f\u007f-\u009f]/.test(path) ? JSON.stringify(path) : path
 }
 
 const REASONS: Readonly<Record<string, string>> = {
