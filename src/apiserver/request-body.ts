@@ -3,6 +3,7 @@ import { apiError } from '../api/status.ts'
 import { parseYaml, YamlError } from '../base/yaml.ts'
 import type { Body, Registry } from '../registry/registry.ts'
 import { parseJson } from './json-body.ts'
+import { decodeProtobuf, decodeDeleteOptions as deleteOptionsOf, type ExpectedKind, hasProtobufForm, PROTOBUF } from './protobuf-body.ts'
 
 /** A patch as `Registry.patch` takes it. */
 export type RegistryPatch = Parameters<Registry['patch']>[2]
@@ -24,8 +25,17 @@ export interface RawBody {
   readonly bytes: Uint8Array | undefined
 }
 
-/** An object in a POST or PUT. Without a Content-Type it is JSON. */
-export function decodeObject(body: RawBody): Body {
+/** An object in a POST or PUT. Without a Content-Type it is JSON. Kubernetes' own kinds may also come in protobuf. */
+export function decodeObject(body: RawBody, expected?: ExpectedKind): Body {
+  return decodeAny(body, expected !== undefined && hasProtobufForm(expected) ? (bytes) => decodeProtobuf(bytes, expected) : undefined)
+}
+
+/** DeleteOptions, which may be left out. In protobuf too, whatever is deleted. */
+export function decodeDeleteOptions(body: RawBody): Body | undefined {
+  return body.bytes === undefined || body.bytes.length === 0 ? undefined : decodeAny(body, deleteOptionsOf)
+}
+
+function decodeAny(body: RawBody, ofProtobuf: ((bytes: Uint8Array) => object) | undefined): Body {
   const type = mediaType(body.contentType)
   switch (type) {
     case '':
@@ -33,14 +43,11 @@ export function decodeObject(body: RawBody): Body {
       return decodeJson(requireText(body))
     case 'application/yaml':
       return decodeYaml(requireText(body))
-    default:
-      throw unknownFormat(['application/json', 'application/yaml'])
+    case PROTOBUF:
+      if (ofProtobuf !== undefined) return { value: ofProtobuf(requireBytes(body)), duplicates: [] }
+      break
   }
-}
-
-/** A JSON body that may be left out. */
-export function decodeOptional(body: RawBody): Body | undefined {
-  return body.bytes === undefined || body.bytes.length === 0 ? undefined : decodeObject(body)
+  throw unknownFormat(['application/json', 'application/yaml', ...(ofProtobuf === undefined ? [] : [PROTOBUF])])
 }
 
 /** The patch of a PATCH request, with the duplicate keys that were in it. */
@@ -105,10 +112,14 @@ function mediaType(contentType: string | undefined): string {
   return (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 }
 
-function requireText({ bytes }: RawBody): string {
+function requireBytes({ bytes }: RawBody): Uint8Array {
   if (bytes === undefined || bytes.length === 0) throw apiError('BadRequest', 'the body of the request is empty')
+  return bytes
+}
+
+function requireText(body: RawBody): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal: true }).decode(requireBytes(body))
   } catch (err) {
     throw apiError('BadRequest', 'the body of the request is not UTF-8', undefined, { cause: err })
   }

@@ -5,7 +5,7 @@ import type { Registry } from '../registry/registry.ts'
 import { isWatch, listQuery, type Scope, timeoutSeconds, watchQuery } from './list-options.ts'
 import { booleanParameter, textParameter } from './query.ts'
 import { createRenderer, type Renderer } from './render.ts'
-import { decodeObject, decodeOptional, decodePatch } from './request-body.ts'
+import { decodeDeleteOptions, decodeObject, decodePatch } from './request-body.ts'
 import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Method, type Route } from './route.ts'
 import { NO_SUCH_METHOD } from './status-errors.ts'
 import { watchAnswer } from './watch.ts'
@@ -119,14 +119,15 @@ class ResourceHandlers {
     const render = this.#renderer.object(request)
     const context = writeContext('CreateOptions', writeRequest(request))
     const { namespace } = request.parameters
-    return render(await this.#registry.create(this.#definition, namespace, decodeObject(request.body), context), 201)
+    return render(await this.#registry.create(this.#definition, namespace, decodeObject(request.body, this.#definition), context), 201)
   }
 
   update(subresource?: 'status'): (request: ApiRequest) => Promise<Answer> {
     return async (request) => {
       const render = this.#renderer.object(request)
       const context = writeContext('UpdateOptions', writeRequest(request))
-      return render(await this.#registry.update(this.#definition, refOf(request), decodeObject(request.body), context, subresource))
+      const body = decodeObject(request.body, this.#definition)
+      return render(await this.#registry.update(this.#definition, refOf(request), body, context, subresource))
     }
   }
 
@@ -141,7 +142,7 @@ class ResourceHandlers {
   }
 
   readonly delete = async (request: ApiRequest): Promise<Answer> => {
-    const { query, context } = deleteOptions(decodeOptional(request.body), writeRequest(request))
+    const { query, context } = deleteOptions(decodeDeleteOptions(request.body), writeRequest(request))
     const render = this.#renderer.object(request)
     const { removed, object } = await this.#registry.delete(this.#definition, refOf(request), query, context)
     if (!removed) return render(object)
@@ -152,7 +153,7 @@ class ResourceHandlers {
   }
 
   readonly deleteCollection = async (request: ApiRequest): Promise<Answer> => {
-    const { query, context } = deleteOptions(decodeOptional(request.body), writeRequest(request))
+    const { query, context } = deleteOptions(decodeDeleteOptions(request.body), writeRequest(request))
     const render = this.#renderer.list(request)
     return render(await this.#registry.deleteCollection(this.#definition, listQuery(request.query, scopeOf(request)), query, context))
   }
