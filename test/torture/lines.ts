@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import type { Ledger } from './ledger.ts'
 
+/** A log that is rotated in each of so many looks is never at rest. */
+const MOST_READS = 100
+
 const LINE = /^(\S+)\.(\d+) (\d+) x+$/
 
 /** Reads numbered lines as they come, of one Instance, and says where they don't go on as they should. */
@@ -128,9 +131,28 @@ export function isRotating(dataDir: string, uid: string): boolean {
   return readdirSync(join(dataDir, 'logs', uid)).some((file) => /\.rotate\.|\.tmp$/.test(file))
 }
 
+/** Reads it all again when a rotation came in between: what is read of several files must be of one moment. */
+function readAtRest(dataDir: string, uid: string): ReturnType<typeof readWholeLog> {
+  const booked = (): string => {
+    const directory = join(dataDir, 'logs', uid)
+    const names = readdirSync(directory).sort()
+    return JSON.stringify([names, names.includes('log.place') ? readFileSync(join(directory, 'log.place'), 'utf8') : ''])
+  }
+  for (let tries = 0; ; tries++) {
+    const before = booked()
+    try {
+      const read = readWholeLog(dataDir, uid)
+      if (tries === MOST_READS || (booked() === before && !isRotating(dataDir, uid))) return read
+    } catch (err) {
+      // Retention may take an archive that has been listed.
+      if (tries === MOST_READS || (err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
+    }
+  }
+}
+
 /** Checks one log on the disk, at rest, against the ledger. */
 export function checkLog(dataDir: string, uid: string, ledger: Ledger): { readonly wrong: readonly string[]; readonly bytes: number } {
-  const { text, wrong, isWhole } = readWholeLog(dataDir, uid)
+  const { text, wrong, isWhole } = readAtRest(dataDir, uid)
   const reader = new LineReader(ledger, uid)
   const found = [...(wrong === undefined ? [] : [wrong])]
   // What retention has deleted may have been any number of lines.
