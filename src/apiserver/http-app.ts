@@ -7,9 +7,10 @@ import {
   fastify,
   type RawRequestDefaultExpression as RawRequest,
 } from 'fastify'
-import { ApiError, apiError } from '../api/status.ts'
+import { ApiError, apiError, type Status } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import type { AuditTrail } from './audit.ts'
 import type { Authenticate } from './authentication.ts'
 import { Cancellation, Deadlines, InFlight, type Limits, tooMany } from './limits.ts'
 import { refusalOfWebPage } from './origin.ts'
@@ -39,6 +40,7 @@ export interface HttpAppOptions {
   readonly limits: Limits
   /** Whether a connection is one too many: then it may ask for the server's health only. */
   readonly isCrowded: (socket: Socket) => boolean
+  readonly audit?: AuditTrail
 }
 
 /** The routes behind a function that answers HTTP requests, with everything that is the same for all of them. */
@@ -50,6 +52,7 @@ export class HttpApp {
   readonly #inFlight: InFlight
   readonly #limits: Limits
   readonly #isCrowded: (socket: Socket) => boolean
+  readonly #audit: AuditTrail | undefined
   /** Paths of the routes that are served however much is going on. */
   readonly #vital: ReadonlySet<string | undefined>
   /** How to say that a request is over. */
@@ -58,10 +61,11 @@ export class HttpApp {
   readonly #streams = new Set<Cancellation>()
   #stopping = false
 
-  constructor({ routes, authenticate, clock, log, limits, isCrowded }: HttpAppOptions) {
+  constructor({ routes, authenticate, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
     this.#inFlight = new InFlight(limits)
     this.#limits = limits
     this.#isCrowded = isCrowded
+    this.#audit = audit
     this.#vital = new Set(routes.filter(({ vital }) => vital === true).map(({ path }) => path))
     this.#authenticate = authenticate
     this.#clock = clock
@@ -83,13 +87,16 @@ export class HttpApp {
     this.#app.removeAllContentTypeParsers()
     // Bodies stay bytes: what they are is decided by each route.
     this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-    this.#app.addHook('onRequest', (request, reply, done) => done(refusalOf(request.raw) ?? this.#admit(request, reply)))
-    this.#app.setErrorHandler((err, _request, reply) => sendStatus(reply, statusOf(err, log)))
+    this.#app.addHook('onRequest', (request, reply, done) => {
+      audit?.begin(request.raw, reply.raw)
+      done(refusalOf(request.raw) ?? this.#admit(request, reply))
+    })
+    this.#app.setErrorHandler((err, request, reply) => this.#refuse(request, reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
       // A method that no route knows ends here even on a path that is served.
       const known = METHODS.includes(request.method)
-      const status = known ? apiError('NotFound', NO_SUCH_PATH, {}) : apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
-      return sendStatus(reply, status.status)
+      const { status } = known ? apiError('NotFound', NO_SUCH_PATH, {}) : apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
+      return this.#refuse(request, reply, status)
     })
     for (const route of routes) {
       this.#app.route({ method: METHODS, url: route.path, handler: (request, reply) => this.#answer(route, request, reply) })
@@ -126,6 +133,7 @@ export class HttpApp {
   async close(): Promise<void> {
     await this.#app.close()
     this.#deadlines.close()
+    this.#audit?.close()
   }
 
   async #answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
@@ -139,6 +147,7 @@ export class HttpApp {
     const work = this.#run(handler, request, cancellation, warnings)
     const answer = await (route.patient ? work : this.#deadlines.limit(work, cancellation))
     if ('text' in answer) {
+      this.#audit?.end(request.raw, answer.code)
       const { text } = answer
       // What a write has done is told in any case, and what leaves in pieces isn't held.
       if (request.method === 'GET' && typeof text === 'string' && text.length >= LARGE) {
@@ -148,9 +157,15 @@ export class HttpApp {
       await sendText(request, reply, answer, { warnings, clock: this.#clock, cancellation, stalledAfter })
     } else {
       const endStream = this.#inFlight.beginStream()
+      this.#audit?.end(request.raw, 200)
       this.#ends.get(request.raw)?.()
       await this.#stream(request, reply, answer, cancellation).finally(endStream)
     }
+  }
+
+  #refuse(request: FastifyRequest, reply: FastifyReply, status: Status): Promise<void> {
+    this.#audit?.end(request.raw, status.code, status.reason)
+    return sendStatus(reply, status)
   }
 
   /** Before the body is read, since bodies are what takes room. Gives the reason for which there is no room. */
@@ -173,6 +188,7 @@ export class HttpApp {
   async #run(handler: Handler, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
     const { raw, headers, body } = request
     const user = await this.#authenticate({ headers, local: isLocal(raw) })
+    this.#audit?.note(raw, { user })
     const url = raw.url ?? '/'
     const apiRequest: ApiRequest = {
       method: request.method,
@@ -186,6 +202,7 @@ export class HttpApp {
         return cancellation.signal
       },
       warn: (text) => warnings.push(text),
+      note: (notes) => this.#audit?.note(raw, notes),
     }
     return handler(apiRequest)
   }

@@ -1,7 +1,8 @@
 import { qualifiedResource, type ResourceDefinition, type ResourceVerb } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
 import { type Clock, sleep } from '../base/clock.ts'
-import type { Registry } from '../registry/registry.ts'
+import { isJsonObject } from '../base/json.ts'
+import type { Registry, WriteContext } from '../registry/registry.ts'
 import { isWatch, listQuery, type Scope, timeoutSeconds, watchQuery } from './list-options.ts'
 import { booleanParameter, textParameter } from './query.ts'
 import { createRenderer, type Renderer } from './render.ts'
@@ -9,7 +10,7 @@ import { decodeDeleteOptions, decodeObject, decodePatch } from './request-body.t
 import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Method, type Route } from './route.ts'
 import { NO_SUCH_METHOD } from './status-errors.ts'
 import { watchAnswer } from './watch.ts'
-import { deleteOptions, type WriteRequest, writeContext } from './write-options.ts'
+import { deleteOptions, type OptionsKind, type WriteRequest, writeContext } from './write-options.ts'
 
 export interface ResourceRouteOptions {
   readonly registry: Registry
@@ -117,15 +118,20 @@ class ResourceHandlers {
 
   readonly create = async (request: ApiRequest): Promise<Answer> => {
     const render = this.#renderer.object(request)
-    const context = writeContext('CreateOptions', writeRequest(request))
+    const context = contextOf('CreateOptions', request)
     const { namespace } = request.parameters
-    return render(await this.#registry.create(this.#definition, namespace, decodeObject(request.body, this.#definition), context), 201)
+    const body = decodeObject(request.body, this.#definition)
+    request.note(nameIn(body.value))
+    const object = await this.#registry.create(this.#definition, namespace, body, context)
+    // It may have been made up.
+    request.note({ name: object.metadata.name })
+    return render(object, 201)
   }
 
   update(subresource?: 'status'): (request: ApiRequest) => Promise<Answer> {
     return async (request) => {
       const render = this.#renderer.object(request)
-      const context = writeContext('UpdateOptions', writeRequest(request))
+      const context = contextOf('UpdateOptions', request)
       const body = decodeObject(request.body, this.#definition)
       return render(await this.#registry.update(this.#definition, refOf(request), body, context, subresource))
     }
@@ -135,7 +141,7 @@ class ResourceHandlers {
     return async (request) => {
       const render = this.#renderer.object(request)
       const { patch, duplicates } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
-      const context = writeContext('PatchOptions', writeRequest(request), { apply: patch.type === 'apply' })
+      const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
       const { object, created } = await this.#registry.patch(this.#definition, refOf(request), patch, duplicates, context, subresource)
       return render(object, created ? 201 : 200)
     }
@@ -143,6 +149,7 @@ class ResourceHandlers {
 
   readonly delete = async (request: ApiRequest): Promise<Answer> => {
     const { query, context } = deleteOptions(decodeDeleteOptions(request.body), writeRequest(request))
+    request.note({ dryRun: context.dryRun })
     const render = this.#renderer.object(request)
     const { removed, object } = await this.#registry.delete(this.#definition, refOf(request), query, context)
     if (!removed) return render(object)
@@ -154,6 +161,7 @@ class ResourceHandlers {
 
   readonly deleteCollection = async (request: ApiRequest): Promise<Answer> => {
     const { query, context } = deleteOptions(decodeDeleteOptions(request.body), writeRequest(request))
+    request.note({ dryRun: context.dryRun })
     const render = this.#renderer.list(request)
     return render(await this.#registry.deleteCollection(this.#definition, listQuery(request.query, scopeOf(request)), query, context))
   }
@@ -162,14 +170,14 @@ class ResourceHandlers {
     jsonAnswer(await this.#registry.getScale(this.#definition, refOf(request)))
 
   readonly updateScale = async (request: ApiRequest): Promise<Answer> => {
-    const context = writeContext('UpdateOptions', writeRequest(request))
+    const context = contextOf('UpdateOptions', request)
     return jsonAnswer(await this.#registry.updateScale(this.#definition, refOf(request), decodeObject(request.body), context))
   }
 
   readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
     const { patch } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
     if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
-    const context = writeContext('PatchOptions', writeRequest(request), { apply: patch.type === 'apply' })
+    const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
     return jsonAnswer(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
   }
 
@@ -215,6 +223,19 @@ function refOf({ parameters }: ApiRequest): { readonly name: string; readonly na
 
 function scopeOf({ parameters }: ApiRequest): Scope {
   return parameters.namespace === undefined ? {} : { namespace: parameters.namespace }
+}
+
+function contextOf(kind: OptionsKind, request: ApiRequest, options?: { readonly apply?: boolean }): WriteContext {
+  const context = writeContext(kind, writeRequest(request), options)
+  request.note({ dryRun: context.dryRun })
+  return context
+}
+
+/** The name that an object to be made claims. */
+function nameIn(value: unknown): { readonly name?: string } {
+  const metadata = isJsonObject(value) ? value.metadata : undefined
+  const name = isJsonObject(metadata) ? metadata.name : undefined
+  return typeof name === 'string' ? { name } : {}
 }
 
 function writeRequest({ query, user, headers, warn }: ApiRequest): WriteRequest {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { UserInfo } from '../registry/registry.ts'
+import type { AuditNotes } from './audit.ts'
 import type { Query } from './query.ts'
 import type { RawBody } from './request-body.ts'
 
@@ -17,6 +18,8 @@ export interface ApiRequest {
   readonly signal: AbortSignal
   /** Tells the client something beside the answer; only before the answer is given. */
   readonly warn: (text: string) => void
+  /** Adds to what the audit log tells of a write. */
+  readonly note: (notes: AuditNotes) => void
 }
 
 export interface TextAnswer {

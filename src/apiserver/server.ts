@@ -6,6 +6,7 @@ import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { agentRoutes } from './agent-routes.ts'
+import { type AuditSink, AuditTrail } from './audit.ts'
 import { type Authenticate, socketAuthentication } from './authentication.ts'
 import { type Backup, backupRoute } from './backup-route.ts'
 import { discoveryRoutes } from './discovery.ts'
@@ -46,6 +47,8 @@ export interface ApiServerOptions {
   /** Absent: backups are made some other way. */
   readonly backup?: Backup
   readonly authenticate?: Authenticate
+  /** Is told of each write that a client asks for. */
+  readonly audit?: AuditSink
   /** Numbers in [0, 1). */
   readonly random?: () => number
   /** Where it takes less, or more, than usual. */
@@ -84,7 +87,7 @@ class HttpApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
-    const { storeRefusal = () => undefined, backup } = options
+    const { storeRefusal = () => undefined, backup, audit } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
     const routes: readonly Route[] = [
@@ -102,6 +105,7 @@ class HttpApiServer implements ApiServer {
       log,
       limits: this.#limits,
       isCrowded: (socket) => this.#crowded.has(socket),
+      ...(audit === undefined ? {} : { audit: new AuditTrail({ sink: audit, clock }) }),
     })
   }
 

@@ -14,6 +14,7 @@ import { createRegistry } from '../registry/resource-registry.ts'
 import { createPosixRuntime } from '../runtime/posix-runtime.ts'
 import { backupOf } from '../storage/backup.ts'
 import { openLevelStore } from '../storage/level-store.ts'
+import { AuditLog } from './audit-log.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
 import { refuseLostStore } from './lost-store.ts'
@@ -74,6 +75,10 @@ async function serve(
     diskShortage: () => diskShortage(dir.path),
   })
   const controllers = createControllers({ client: clientOf('pmk-controllers'), clock, log: log.child({ part: 'controllers' }) })
+  const audit =
+    options.auditLogSize === 0
+      ? undefined
+      : new AuditLog({ file: dir.auditLog, size: options.auditLogSize, clock, log: log.child({ part: 'audit' }) })
   const api = createApiServer({
     registry,
     gateways: (nodeName) => {
@@ -86,6 +91,7 @@ async function serve(
     ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
     storeRefusal: () => store.refusal(),
     backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
+    ...(audit === undefined ? {} : { audit }),
     limits: { connections: connectionsFor(openFilesLimit(), LIMITS.connections) },
   })
 
@@ -117,6 +123,7 @@ async function serve(
     }
   } finally {
     await api.close()
+    await audit?.close()
     decide.abort()
     await controllersRun.catch(() => {})
     act.abort()

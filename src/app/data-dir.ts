@@ -12,6 +12,7 @@ export interface DataDir {
   readonly socket: string
   readonly serverFile: string
   readonly serverLog: string
+  readonly auditLog: string
 }
 
 /** The files of a data directory. */
@@ -23,6 +24,7 @@ export function dataDirAt(path: string): DataDir {
     socket: join(absolute, 'pmk.sock'),
     serverFile: join(absolute, 'server.json'),
     serverLog: join(absolute, 'server.log'),
+    auditLog: join(absolute, 'audit.log'),
   }
 }
 

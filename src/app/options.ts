@@ -11,4 +11,6 @@ export interface ServerOptions {
   readonly onExit: 'keep' | 'stop'
   /** Begin with an empty store also where one has gone whose Instances may still run. */
   readonly newStore: boolean
+  /** Bytes of the audit log, older files included; 0: none is written. */
+  readonly auditLogSize: number
 }

@@ -2,9 +2,12 @@ import { hostname } from 'node:os'
 import nodeProcess from 'node:process'
 import { refuseUnsupportedHost } from '../app/host-check.ts'
 import type { LogLevel } from '../base/log.ts'
+import { parseQuantity } from '../base/quantity.ts'
 import { CliError } from './cli-error.ts'
 import { dataDirOf } from './connect.ts'
 import { defineVerb, type Verb } from './verb.ts'
+
+const MIN_AUDIT_LOG = 64 * 1024
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
 
@@ -14,6 +17,12 @@ export const serverFlags = {
   'log-level': { type: 'string', placeholder: 'LEVEL', default: 'info', help: 'debug, info, warn, error or silent' },
   'on-exit': { type: 'string', placeholder: 'keep|stop', default: 'keep', help: 'What becomes of the processes when the server ends' },
   'new-store': { type: 'boolean', help: 'Begin with an empty store also where one has gone: stops the Instances it had' },
+  'audit-log-size': {
+    type: 'string',
+    placeholder: 'SIZE',
+    default: '64Mi',
+    help: 'Room for the log of writes by clients; 0: none is kept',
+  },
   bind: { type: 'string', placeholder: 'ADDRESS', default: '127.0.0.1', help: 'Address for Kubernetes clients' },
   port: { type: 'integer', placeholder: 'PORT', default: 6446, help: 'TCP port for Kubernetes clients; 0: any free one, -1: none' },
 } as const
@@ -31,6 +40,9 @@ export const verb: Verb = defineVerb({
     if (logLevel === undefined) throw new CliError(`--log-level must be one of ${LEVELS.join(', ')}`, { usage: true })
     const onExit = flags['on-exit']
     if (onExit !== 'keep' && onExit !== 'stop') throw new CliError('--on-exit must be keep or stop', { usage: true })
+    const auditLogSize = parseQuantity(flags['audit-log-size'])
+    if (auditLogSize === undefined || (auditLogSize !== 0 && auditLogSize < MIN_AUDIT_LOG))
+      throw new CliError('--audit-log-size must be 0, or a size of at least 64Ki', { usage: true })
     if ((given.has('port') && flags.port !== -1) || given.has('bind')) {
       ctx.io.warn('warning: this version listens on its unix socket only; --bind and --port are for the TLS listener to come\n')
     }
@@ -53,7 +65,7 @@ export const verb: Verb = defineVerb({
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
     const readableLog = nodeProcess.stderr.isTTY === true
     const newStore = flags['new-store']
-    const options = { dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit, newStore } as const
+    const options = { dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit, newStore, auditLogSize } as const
     await runServer(options, stop.signal, giveUpDrain.signal)
     return 0
   },

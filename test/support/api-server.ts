@@ -2,6 +2,7 @@ import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import type { NodeGateways } from '../../src/api/node-gateway.ts'
 import { apiError } from '../../src/api/status.ts'
+import type { AuditSink } from '../../src/apiserver/audit.ts'
 import type { Limits } from '../../src/apiserver/limits.ts'
 import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts'
 import { systemClock } from '../../src/base/clock.ts'
@@ -58,6 +59,7 @@ export class TestApiServer {
       readonly log?: Logger
       readonly wrap?: (registry: Registry) => Registry
       readonly limits?: Partial<Limits>
+      readonly audit?: AuditSink
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()
@@ -71,6 +73,7 @@ export class TestApiServer {
       version: '0.0.0',
       ready: options.ready ?? (() => ({ ok: true, reasons: [] })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(options.audit === undefined ? {} : { audit: options.audit }),
     })
     const socketPath = join(dir.path, 'pmk.sock')
     await server.listen({ socketPath })
