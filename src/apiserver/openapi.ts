@@ -1,27 +1,8 @@
-import type { JsonSchema, ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
+import { type Json, openApiSchema } from '../api/openapi-schema.ts'
+import type { ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
 import { isJsonObject } from '../base/json.ts'
 import { patchTypes } from './request-body.ts'
 import { resourcePaths } from './resource-routes.ts'
-
-type Json = Readonly<Record<string, unknown>>
-
-/** JSON Schema words that OpenAPI 3.0 has too, or that clients understand. */
-const KEPT = [
-  'title',
-  'description',
-  'format',
-  'default',
-  'enum',
-  'pattern',
-  'minimum',
-  'maximum',
-  'minLength',
-  'maxLength',
-  'minItems',
-  'maxItems',
-  'required',
-]
-const EXTENSIONS = /^x-(kubernetes-|pmk-restart$)/
 
 const DRY_RUN = parameter('dryRun', 'string', 'All: check and answer as if it were done, and store nothing.')
 const FIELD_MANAGER = parameter('fieldManager', 'string', 'Who owns the fields that are written. At most 128 printable characters.')
@@ -62,22 +43,6 @@ export function openApiDocument(apiVersion: string, version: string, definitions
     Object.assign(paths, pathsOf(definition))
   }
   return { openapi: '3.0.0', info: { title: `pmk ${apiVersion}`, version }, paths, components: { schemas } }
-}
-
-/** A JSON Schema in the words of OpenAPI 3.0. */
-export function openApiSchema(schema: JsonSchema): Json {
-  const result: Record<string, unknown> = {}
-  for (const [keyword, value] of Object.entries(schema)) if (KEPT.includes(keyword) || EXTENSIONS.test(keyword)) result[keyword] = value
-  // What is a number or a text has no type there, but the extension says it.
-  if (typeof schema.type === 'string') result.type = schema.type
-  if (schema.const !== undefined) result.enum = [schema.const]
-  if (schema.properties !== undefined) {
-    result.properties = Object.fromEntries(Object.entries(schema.properties).map(([name, property]) => [name, openApiSchema(property)]))
-  }
-  if (schema.items !== undefined) result.items = openApiSchema(schema.items)
-  if (typeof schema.additionalProperties === 'object') result.additionalProperties = openApiSchema(schema.additionalProperties)
-  if (schema.oneOf !== undefined) result.oneOf = schema.oneOf.map(openApiSchema)
-  return result
 }
 
 function pathsOf(definition: ResourceDefinition): Json {

@@ -10,6 +10,7 @@ export type RlimitValue = number | 'unlimited' | RlimitPair
  */
 export interface KindMap {
   readonly ConfigMap: ConfigMap
+  readonly CustomResourceDefinition: CustomResourceDefinition
   readonly Event: Event
   readonly Instance: Instance
   readonly ManifestSource: ManifestSource
@@ -182,6 +183,195 @@ export interface ManagedFieldsEntry {
    * The subresource written through, such as status.
    */
   readonly subresource?: string
+}
+/**
+ * A kind of pmk as Kubernetes' tools know kinds that are not Kubernetes' own. Read-only: the server makes them from its schemas.
+ */
+export interface CustomResourceDefinition {
+  /**
+   * apiextensions.k8s.io/v1
+   */
+  readonly apiVersion: 'apiextensions.k8s.io/v1'
+  /**
+   * CustomResourceDefinition
+   */
+  readonly kind: 'CustomResourceDefinition'
+  readonly metadata: ObjectMeta
+  readonly spec: CustomResourceDefinitionSpec
+  readonly status: CustomResourceDefinitionStatus
+}
+/**
+ * The kind.
+ */
+export interface CustomResourceDefinitionSpec {
+  /**
+   * API group.
+   */
+  readonly group: string
+  readonly names: CustomResourceDefinitionNames
+  /**
+   * Whether its objects are in namespaces.
+   */
+  readonly scope: 'Namespaced' | 'Cluster'
+  /**
+   * Its versions.
+   */
+  readonly versions: readonly CustomResourceDefinitionVersion[]
+  readonly conversion: CustomResourceConversion
+}
+/**
+ * What the kind goes by.
+ */
+export interface CustomResourceDefinitionNames {
+  /**
+   * In paths.
+   */
+  readonly plural: string
+  /**
+   * For people.
+   */
+  readonly singular?: string
+  /**
+   * Short names.
+   */
+  readonly shortNames?: readonly string[]
+  /**
+   * In objects.
+   */
+  readonly kind: string
+  /**
+   * In lists.
+   */
+  readonly listKind?: string
+  /**
+   * Groups of kinds that it belongs to.
+   */
+  readonly categories?: readonly string[]
+}
+/**
+ * A version of the kind.
+ */
+export interface CustomResourceDefinitionVersion {
+  /**
+   * v1.
+   */
+  readonly name: string
+  /**
+   * Whether it can be asked for.
+   */
+  readonly served: boolean
+  /**
+   * Whether objects are stored in it.
+   */
+  readonly storage: boolean
+  readonly schema: CustomResourceValidation
+  /**
+   * status and scale.
+   */
+  readonly subresources: {}
+  /**
+   * Columns that show one field as it is.
+   */
+  readonly additionalPrinterColumns?: readonly CustomResourceColumnDefinition[]
+  /**
+   * Fields to select objects by.
+   */
+  readonly selectableFields?: readonly SelectableField[]
+}
+/**
+ * What objects may look like.
+ */
+export interface CustomResourceValidation {
+  /**
+   * The schema, structural as Kubernetes calls it: some rules of the server are stricter.
+   */
+  readonly openAPIV3Schema?: {}
+}
+/**
+ * A column.
+ */
+export interface CustomResourceColumnDefinition {
+  /**
+   * Header.
+   */
+  readonly name: string
+  /**
+   * Type of its values.
+   */
+  readonly type: string
+  /**
+   * What it shows.
+   */
+  readonly description?: string
+  /**
+   * 1: only with -o wide.
+   */
+  readonly priority?: number
+  /**
+   * Where its value is.
+   */
+  readonly jsonPath: string
+}
+/**
+ * A field.
+ */
+export interface SelectableField {
+  /**
+   * Where it is.
+   */
+  readonly jsonPath: string
+}
+/**
+ * How versions become each other.
+ */
+export interface CustomResourceConversion {
+  /**
+   * None: there is one version.
+   */
+  readonly strategy: string
+}
+/**
+ * What is.
+ */
+export interface CustomResourceDefinitionStatus {
+  /**
+   * NamesAccepted, Established.
+   */
+  readonly conditions: readonly Condition[]
+  readonly acceptedNames: CustomResourceDefinitionNames
+  /**
+   * Versions that objects are stored in.
+   */
+  readonly storedVersions: readonly string[]
+}
+/**
+ * One aspect of the state of an object.
+ */
+export interface Condition {
+  /**
+   * The aspect, such as Ready.
+   */
+  readonly type: string
+  /**
+   * Whether it holds.
+   */
+  readonly status: 'True' | 'False' | 'Unknown'
+  /**
+   * The generation of the object that this was said of.
+   */
+  readonly observedGeneration?: number
+  /**
+   * A CamelCase word for programs.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly message?: string
+  /**
+   * When status last changed.
+   */
+  readonly lastTransitionTime?: string
 }
 /**
  * Something that happened to an object. Kept for an hour.
@@ -1112,35 +1302,6 @@ export interface Transition {
    * The main process it is about.
    */
   readonly pid?: number
-}
-/**
- * One aspect of the state of an object.
- */
-export interface Condition {
-  /**
-   * The aspect, such as Ready.
-   */
-  readonly type: string
-  /**
-   * Whether it holds.
-   */
-  readonly status: 'True' | 'False' | 'Unknown'
-  /**
-   * The generation of the object that this was said of.
-   */
-  readonly observedGeneration?: number
-  /**
-   * A CamelCase word for programs.
-   */
-  readonly reason?: string
-  /**
-   * A sentence for people.
-   */
-  readonly message?: string
-  /**
-   * When status last changed.
-   */
-  readonly lastTransitionTime?: string
 }
 /**
  * A directory or Git repository of manifests that the server keeps applied: what they name is created, changed and, if asked, removed, and drift is put back.

@@ -12,6 +12,7 @@ import { type Applied, admitApply } from './apply-admission.ts'
 import { Codec } from './codec.ts'
 import { deletionOf } from './deletion.ts'
 import { alreadyExists, notFound } from './errors.ts'
+import { FixedKinds } from './fixed-objects.ts'
 import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
 import { trackChange, trackCreate } from './ownership.ts'
 import { type OrdinaryPatch, patched } from './patched.ts'
@@ -29,6 +30,7 @@ import type {
   WriteContext,
 } from './registry.ts'
 import { admitScale, configurationOfScale, scaleOf } from './scale.ts'
+import { selectionOf } from './selection.ts'
 import { watch } from './watch.ts'
 import { Writer } from './writer.ts'
 
@@ -52,6 +54,7 @@ class ResourceRegistry implements Registry {
   readonly #codec = new Codec()
   readonly #reader: Reader
   readonly #writer: Writer
+  readonly #fixed: FixedKinds
 
   constructor({ store, clock, log = silentLogger }: RegistryOptions) {
     this.#store = store
@@ -59,6 +62,10 @@ class ResourceRegistry implements Registry {
     this.#log = log
     this.#reader = new Reader({ store, clock, codec: this.#codec })
     this.#writer = new Writer({ store, codec: this.#codec, reader: this.#reader })
+    // The first thing that is ever stored is the namespace which is always there, and it is there from then on.
+    const first = { name: DEFAULT_NAMESPACE }
+    const createdAt = async () => (await this.#reader.get(definitionOf('Namespace'), first)).object.metadata.creationTimestamp
+    this.#fixed = new FixedKinds({ createdAt, since: Math.max(store.revision(), 1) })
   }
 
   resourceVersion(): string {
@@ -66,15 +73,24 @@ class ResourceRegistry implements Registry {
   }
 
   async get(definition: ResourceDefinition, ref: Ref): Promise<ApiObject> {
-    return (await this.#reader.get(definition, ref)).object
+    const fixed = await this.#fixed.of(definition)
+    if (fixed === undefined) return (await this.#reader.get(definition, ref)).object
+    const found = fixed.objects.find(({ metadata }) => metadata.name === ref.name)
+    if (found === undefined) throw notFound(definition, ref.name)
+    return found
   }
 
-  list(definition: ResourceDefinition, query: ListQuery): Promise<ListResult> {
-    return this.#reader.list(definition, query)
+  async list(definition: ResourceDefinition, query: ListQuery): Promise<ListResult> {
+    const stored = await this.#reader.list(definition, query)
+    const fixed = await this.#fixed.of(definition)
+    if (fixed === undefined) return stored
+    const matches = selectionOf(definition, query)
+    return { ...stored, items: matches === undefined ? fixed.objects : fixed.objects.filter(matches) }
   }
 
   watch(definition: ResourceDefinition, query: WatchQuery, signal: AbortSignal): AsyncIterable<WatchEvent<ApiObject>> {
-    return watch({ store: this.#store, codec: this.#codec, clock: this.#clock }, definition, query, signal)
+    const fixed = (): ReturnType<FixedKinds['of']> => this.#fixed.of(definition)
+    return watch({ store: this.#store, codec: this.#codec, clock: this.#clock, fixed }, definition, query, signal)
   }
 
   async create(definition: ResourceDefinition, namespace: string | undefined, body: Body, context: WriteContext): Promise<ApiObject> {

@@ -8,7 +8,8 @@ import type { Clock, Millis } from '../base/clock.ts'
 import type { Store, StoreEvent } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
 import type { Codec } from './codec.ts'
-import { fromStore } from './errors.ts'
+import { expired, fromStore } from './errors.ts'
+import type { FixedObjects } from './fixed-objects.ts'
 import { prefixFor } from './keys.ts'
 import { parseResourceVersion, refuseOptions, waitForRevision } from './query.ts'
 import type { WatchQuery } from './registry.ts'
@@ -18,6 +19,8 @@ export interface WatchSources {
   readonly store: Store
   readonly codec: Codec
   readonly clock: Clock
+  /** What there is of the kind beside what is stored. */
+  readonly fixed: () => Promise<FixedObjects> | undefined
 }
 
 type Event = WatchEvent<ApiObject>
@@ -28,7 +31,7 @@ type Event = WatchEvent<ApiObject>
  * allows it, a BOOKMARK comes now and then while other objects change.
  */
 export async function* watch(
-  { store, codec, clock }: WatchSources,
+  { store, codec, clock, fixed: fixedObjects }: WatchSources,
   definition: ResourceDefinition,
   query: WatchQuery,
   signal: AbortSignal,
@@ -45,7 +48,9 @@ export async function* watch(
     // The first one comes as soon as a watch that was resumed has caught up: with a server that is restarted often, nobody would see
     // a later one, and who watches what seldom changes would one day ask for history that is gone.
     let lastBookmark = Number.NEGATIVE_INFINITY
+    const fixed = await fixedObjects()
     if (query.sendInitialEvents ?? (asked ?? 0) === 0) {
+      for (const object of fixed?.objects ?? []) if (matches(object)) yield { type: 'ADDED', object }
       const page = await store.range(prefix)
       for (const kv of page.items) {
         // One by one, so that nobody waits for thousands; what may have changed since is the past, which the codec keeps for a while only.
@@ -59,6 +64,8 @@ export async function* watch(
       if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position), initialEventsEnd: true }
     } else if (position === 0) {
       position = store.revision()
+    } else if (fixed !== undefined && position < fixed.since) {
+      throw expired('The server was started anew since this resourceVersion, perhaps in another version. List again.')
     }
     for (;;) {
       try {

@@ -140,7 +140,8 @@ test('who knows a document by its ETag is told that nothing has changed, without
 
 test('the OpenAPI index leads to each document; a hash that is not the present one leads there, too', async () => {
   const { paths } = await get('/openapi/v3')
-  assert.deepEqual(Object.keys(paths).sort(), ['api/v1', 'apis/pmk.dev/v1'])
+  const documents = new Set(definitions.map(({ group, apiVersion }) => (group === '' ? `api/${apiVersion}` : `apis/${apiVersion}`)))
+  assert.deepEqual(Object.keys(paths).sort(), [...documents].sort())
   for (const { serverRelativeURL } of Object.values<Any>(paths)) {
     const answer = await server.raw('GET', serverRelativeURL)
     assert.equal(answer.status, 200)

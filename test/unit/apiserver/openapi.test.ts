@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openApiSchema } from '../../../src/api/openapi-schema.ts'
 import { definitions } from '../../../src/api/scheme.ts'
-import { openApiDocument, openApiSchema } from '../../../src/apiserver/openapi.ts'
+import { openApiDocument } from '../../../src/apiserver/openapi.ts'
 
 // biome-ignore lint/suspicious/noExplicitAny: the test walks through a document.
 type Any = any
