@@ -31,6 +31,8 @@ const options: BuildOptions = {
   target: 'node20.19',
   // yargs reads files of its own, and only help texts need it; the compilers of Fastify are never asked for.
   external: ['yargs', '@fastify/ajv-compiler', '@fastify/fast-json-stringify-compiler'],
+  // ws asks for these by name at its start, to be a little faster with large messages; which of them happens to lie near isn't left to chance.
+  define: { 'process.env.WS_NO_BUFFER_UTIL': '"1"', 'process.env.WS_NO_UTF_8_VALIDATE': '"1"' },
   preserveSymlinks: true,
   logLevel: 'warning',
   logOverride: { 'empty-import-meta': 'error' },
@@ -95,6 +97,9 @@ function reachable(metafile: Metafile, begin: readonly string[]): ReadonlySet<st
   return found
 }
 
+/** What stands in for a module is CommonJS, whatever that module is called. */
+const STAND_IN = '.cjs'
+
 /** Turns the import of a module that lies in another file into a `require` of that file. */
 function elsewhere(own: string, { fileOf }: Layout): Plugin {
   return {
@@ -106,11 +111,12 @@ function elsewhere(own: string, { fileOf }: Layout): Plugin {
         const found = await resolve(path, { ...from, kind, pluginData: elsewhere })
         const module = relative(root, found.path)
         const file = fileOf.get(module)
-        return found.external || file === undefined || file === own ? found : { path: module, namespace: 'elsewhere' }
+        return found.external || file === undefined || file === own ? found : { path: `${module}${STAND_IN}`, namespace: 'elsewhere' }
       })
-      onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path }) => ({
-        contents: `module.exports = require('./${fileOf.get(path)}.js')[${JSON.stringify(path)}]`,
-      }))
+      onLoad({ filter: /.*/, namespace: 'elsewhere' }, ({ path }) => {
+        const module = path.slice(0, -STAND_IN.length)
+        return { contents: `module.exports = require('./${fileOf.get(module)}.js')[${JSON.stringify(module)}]` }
+      })
       onResolve({ filter: /.*/, namespace: 'elsewhere' }, ({ path }) => ({ path, external: true }))
     },
   }

@@ -8,7 +8,7 @@ import {
   type RawRequestDefaultExpression as RawRequest,
 } from 'fastify'
 import { ApiError, apiError, type Status } from '../api/status.ts'
-import type { Clock } from '../base/clock.ts'
+import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { AuditTrail } from './audit.ts'
 import type { Authenticate } from './authentication.ts'
@@ -19,9 +19,14 @@ import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.t
 import { sendStatus, sendText } from './send.ts'
 import { BODY_LIMIT, NO_SUCH_METHOD, NO_SUCH_PATH, statusOf } from './status-errors.ts'
 import { sendStream } from './stream.ts'
+import { asksForWebSocket, refusalOfUpgrade, type Upgrade } from './upgrade.ts'
+import { sendMessages } from './web-socket.ts'
 
 /** Names have up to 253 characters, each of which may be written as three. */
 const MAX_PARAMETER_LENGTH = 1_024
+
+/** Who was refused, or told that it's over, has so long to take that in. */
+export const LINGER: Millis = 1_000
 
 /** Answers from this size on are counted among the bytes that are held for clients. */
 const LARGE = 64 * 1024
@@ -57,6 +62,7 @@ export class HttpApp {
   readonly #vital: ReadonlySet<string | undefined>
   /** How to say that a request is over. */
   readonly #ends = new WeakMap<IncomingMessage, () => void>()
+  readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>()
   readonly #deadlines: Deadlines
   readonly #streams = new Set<Cancellation>()
   #stopping = false
@@ -89,7 +95,7 @@ export class HttpApp {
     this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
     this.#app.addHook('onRequest', (request, reply, done) => {
       audit?.begin(request.raw, reply.raw)
-      done(refusalOf(request.raw) ?? this.#admit(request, reply))
+      done(this.#refusalOf(request.raw) ?? this.#admit(request, reply))
     })
     this.#app.setErrorHandler((err, request, reply) => this.#refuse(request, reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
@@ -107,7 +113,11 @@ export class HttpApp {
     await this.#app.ready()
   }
 
-  readonly handle = (request: IncomingMessage, response: ServerResponse): void => this.#app.routing(request, response)
+  /** With `upgrade` for a request that asks for another protocol: its answer may be that, and is an HTTP answer else. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse, upgrade?: Upgrade): void => {
+    if (upgrade !== undefined) this.#upgrades.set(request, upgrade)
+    this.#app.routing(request, response)
+  }
 
   /** Watches and log streams open now. */
   get streams(): number {
@@ -168,6 +178,17 @@ export class HttpApp {
     return sendStatus(reply, status)
   }
 
+  /** Why a request isn't even looked at, if so. */
+  #refusalOf(request: IncomingMessage): Error | undefined {
+    const { headers } = request
+    const encoding = headers['content-encoding']
+    if (encoding !== undefined && encoding !== 'identity') {
+      return apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
+    }
+    const refusal = this.#upgrades.has(request) ? refusalOfUpgrade(request) : undefined
+    return refusal ?? (isLocal(request) ? undefined : refusalOfWebPage(headers))
+  }
+
   /** Before the body is read, since bodies are what takes room. Gives the reason for which there is no room. */
   #admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Error | undefined {
     if (this.#vital.has(routeOptions.url)) return undefined
@@ -216,8 +237,15 @@ export class HttpApp {
     }
     this.#streams.add(cancellation)
     if (this.#stopping) cancellation.abort()
+    const { stalledAfter } = this.#limits
+    const upgrade = this.#upgrades.get(request.raw)
     try {
-      await sendStream(reply.raw, answer, this.#clock, cancellation.signal, this.#limits.stalledAfter)
+      if (upgrade !== undefined && answer.messages === true && asksForWebSocket(request.headers)) {
+        const isStopping = (): boolean => this.#stopping
+        await sendMessages(reply.raw, upgrade, answer, { clock: this.#clock, cancellation, stalledAfter, linger: LINGER, isStopping })
+      } else {
+        await sendStream(reply.raw, answer, this.#clock, cancellation.signal, stalledAfter)
+      }
     } catch (err) {
       // The response has begun, so the client can't be told; its connection is cut.
       this.#log.warn({ path: request.raw.url, err }, 'Cut a stream off')
@@ -245,16 +273,6 @@ function lengthOf({ headers }: IncomingMessage): number {
   const length = Number(headers['content-length'] ?? 0)
   // What is longer is refused before it is read.
   return length <= BODY_LIMIT ? length : 0
-}
-
-/** Why a request isn't even looked at, if so. */
-function refusalOf(request: IncomingMessage): Error | undefined {
-  const { headers } = request
-  const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') {
-    return apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
-  }
-  return isLocal(request) ? undefined : refusalOfWebPage(headers)
 }
 
 /** Streams of a unix socket have no address. */

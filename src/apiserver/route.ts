@@ -37,6 +37,8 @@ export interface TextAnswer {
 export interface StreamAnswer {
   readonly contentType: string
   readonly chunks: AsyncIterable<string | Uint8Array>
+  /** Each chunk is a line, and a message of its own to a client that asked for a WebSocket; else such a client gets the chunks over HTTP. */
+  readonly messages?: true
 }
 
 export type Answer = TextAnswer | StreamAnswer

@@ -11,7 +11,7 @@ import { type Authenticate, socketAuthentication } from './authentication.ts'
 import { type Backup, backupRoute } from './backup-route.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
-import { HttpApp } from './http-app.ts'
+import { HttpApp, LINGER } from './http-app.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
@@ -19,6 +19,7 @@ import { resourceRoutes } from './resource-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 import { listenOnSocket } from './socket.ts'
 import { statusOfCode } from './status-errors.ts'
+import { responseOn } from './upgrade.ts'
 
 /** How often it is looked for slow requests: so many times within what the head of one may take. */
 const LOOKS_FOR_SLOW = 4
@@ -28,8 +29,6 @@ const HEALTH_CONNECTIONS = 50
 const KEEP_ALIVE: Millis = 5 * 60_000
 /** How long requests under way may take to end when the server stops. */
 const CLOSE_GRACE: Millis = 5_000
-/** Who was refused has so long to take that in. */
-const LINGER: Millis = 1_000
 const MAX_HEADER_SIZE = 64 * 1024
 /** What a reader may leave lying before the writer waits. */
 const RESPONSE_BUFFER = 64 * 1024
@@ -84,6 +83,8 @@ class HttpApiServer implements ApiServer {
   #connections = 0
   readonly #crowded = new WeakSet<Socket>()
   readonly #answers = new OpenAnswers()
+  /** Those that Node has given away, and no longer closes with the others. */
+  readonly #upgraded = new Set<Socket>()
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
@@ -144,6 +145,7 @@ class HttpApiServer implements ApiServer {
     server.on('connection', (socket) => this.#count(server, socket))
     server.on('clientError', (err, socket) => refuseBrokenRequest(err, socket as Socket, this.#answers.on(socket as Socket)))
     server.on('checkExpectation', refuseExpectation)
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
     if ('socketPath' in address) {
       await listenOnSocket(server, address.socketPath)
       this.#servers.add(server)
@@ -158,6 +160,20 @@ class HttpApiServer implements ApiServer {
     })
     this.#servers.add(server)
     return { host: address.host, port: (server.address() as AddressInfo).port }
+  }
+
+  /** Answered as any other request, though Node reads no more requests from its connection. */
+  #upgrade(request: IncomingMessage, socket: Socket, head: Buffer): void {
+    // It didn't wait for its answers, and they can't go on now.
+    if (this.#answers.on(socket).length > 0) {
+      socket.destroy()
+      return
+    }
+    this.#upgraded.add(socket)
+    socket.once('close', () => this.#upgraded.delete(socket))
+    const response = responseOn(request, socket, LINGER)
+    this.#answers.add(response)
+    this.#app.handle(request, response, { socket, head })
   }
 
   /** One connection too many costs those that are idle their place, and may ask for the server's health. */
@@ -183,6 +199,7 @@ class HttpApiServer implements ApiServer {
     for (const server of this.#servers) server.closeIdleConnections()
     const cancel = this.#clock.schedule(CLOSE_GRACE, () => {
       for (const server of this.#servers) server.closeAllConnections()
+      for (const socket of this.#upgraded) socket.destroy()
     })
     // Connections that were busy a moment ago become idle, and nothing else would end them.
     const stopSweeping = this.#sweep()

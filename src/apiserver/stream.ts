@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
+import type { Writable } from 'node:stream'
 import { isAbort, onAbort } from '../base/abort.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { StreamAnswer } from './route.ts'
@@ -34,7 +35,7 @@ export async function sendStream(
 }
 
 /** Resolves when the client has read, is gone, or the signal fires; an Error when it reads nothing for long. */
-export async function drained(response: ServerResponse, clock: Clock, signal: AbortSignal, stalledAfter: Millis): Promise<void> {
+export async function drained(target: Writable, clock: Clock, signal: AbortSignal, stalledAfter: Millis): Promise<void> {
   const stop = new AbortController()
   let stalled = false
   const cancel = clock.schedule(stalledAfter, () => {
@@ -43,7 +44,7 @@ export async function drained(response: ServerResponse, clock: Clock, signal: Ab
   })
   const off = onAbort(signal, () => stop.abort())
   try {
-    await once(response, 'drain', { signal: stop.signal })
+    await once(target, 'drain', { signal: stop.signal })
   } catch (err) {
     if (!stop.signal.aborted) throw err
   } finally {

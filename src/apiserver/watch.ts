@@ -42,7 +42,7 @@ export async function watchAnswer(options: WatchOptions): Promise<StreamAnswer> 
     // That history is gone comes as an event.
     if (!hasReason(err, 'Expired')) throw err
   }
-  return { contentType: JSON_TYPE, chunks: lines(options, events, first, end) }
+  return { contentType: JSON_TYPE, chunks: lines(options, events, first, end), messages: true }
 }
 
 type Event = WatchEvent<ApiObject>

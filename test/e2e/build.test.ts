@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { inRepository, run, Server } from '../support/pmk.ts'
+import { openSocketWatch, seen } from '../support/watches.ts'
 
 const MAIN = inRepository('dist/main.js')
 
@@ -16,9 +17,17 @@ async function loadedBy(dataDir: string, ...args: readonly string[]): Promise<re
   return line.split(' ')
 }
 
-test('get is one file to load, and no command but the server loads the server', { timeout: 60_000 }, async () => {
+test('get is one file to load, and no command but the server loads the server, which finds what it loads late', {
+  timeout: 60_000,
+}, async () => {
   const server = await Server.start({ source: false })
   try {
+    const watch = await openSocketWatch(
+      join(server.dataDir, 'pmk.sock'),
+      '/api/v1/namespaces?watch=true&fieldSelector=metadata.name%3Ddefault',
+    )
+    assert.equal((await seen(watch, 1))[0].object.metadata.name, 'default')
+    watch.destroy()
     assert.deepEqual(await loadedBy(server.dataDir, 'get', 'processes'), ['main.js'])
     for (const args of [
       ['apply', '-f', inRepository('manifests/quickstart.yaml'), '--dry-run=server'],

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { after, before, describe, test } from 'node:test'
 import type { ApiObject } from '../../src/api/object.ts'
 import { hasReason } from '../../src/api/status.ts'
@@ -9,9 +9,7 @@ import { createHttpClient } from '../../src/client/http-client.ts'
 import { linesOf } from '../../src/client/watch-decoder.ts'
 import { PROCESSES, processNamed, TestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
-
-// biome-ignore lint/suspicious/noExplicitAny: events of every shape.
-type Any = any
+import { type Any, type Headers, openSocketWatch, openWatch, seen, shown, type Watch } from '../support/watches.ts'
 
 const MAPS = '/api/v1/namespaces/default/configmaps'
 
@@ -25,47 +23,18 @@ function map(name: string, labels: Readonly<Record<string, string>> = {}, data: 
   return { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, labels }, data }
 }
 
-/** A watch as its client sees it. */
-interface Watch {
-  readonly response: IncomingMessage
-  readonly request: ClientRequest
-  readonly events: Any[]
-  /** Resolves when the body has ended cleanly. */
-  readonly end: Promise<void>
-}
+const open = (path: string, headers: Headers = {}): Promise<Watch> => openWatch(server.socketPath, path, headers)
+const openSocket = (path: string): Promise<Watch> => openSocketWatch(server.socketPath, path)
 
-function open(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Watch> {
-  return new Promise((resolve, reject) => {
-    const request = httpRequest({ socketPath: server.socketPath, path, headers: { ...headers }, agent: false }, (response) => {
-      const events: Any[] = []
-      const read = async (): Promise<void> => {
-        for await (const line of linesOf(response)) events.push(JSON.parse(line))
-      }
-      const end = read()
-      end.catch(() => {})
-      resolve({ response, request, events, end })
-    })
-    request.on('error', reject)
-    request.end()
-  })
-}
-
-const shown = ({ type, object }: Any): string => `${type} ${object.metadata.name ?? ''}@${object.metadata.resourceVersion}`
 const current = async (): Promise<string> => (await server.raw('GET', MAPS)).json.metadata.resourceVersion
-
-async function seen(watch: Watch, count: number): Promise<Any[]> {
-  await eventually(() => assert.ok(watch.events.length >= count, watch.events.map(shown).join(', ')))
-  return watch.events
-}
 
 describe('where a watch starts', () => {
   test('the headers come before the first event', async () => {
     const watch = await open(`${MAPS}?watch=true&fieldSelector=metadata.name%3Dnobody`)
-    assert.equal(watch.response.statusCode, 200)
-    assert.match(String(watch.response.headers['content-type']), /^application\/json/)
-    assert.equal(watch.response.headers['transfer-encoding'], 'chunked')
+    assert.match(String(watch.headers['content-type']), /^application\/json/)
+    assert.equal(watch.headers['transfer-encoding'], 'chunked')
     assert.deepEqual(watch.events, [])
-    watch.request.destroy()
+    watch.destroy()
   })
 
   for (const start of ['', '&resourceVersion=0']) {
@@ -81,7 +50,7 @@ describe('where a watch starts', () => {
       const events = await seen(watch, 2)
       assert.equal(events[1].type, 'DELETED')
       assert.ok(Number(events[1].object.metadata.resourceVersion) > Number(first.object.metadata.resourceVersion))
-      watch.request.destroy()
+      watch.destroy()
     })
   }
 
@@ -94,7 +63,7 @@ describe('where a watch starts', () => {
       (await seen(watch, 1)).map((event) => event.object.metadata.name),
       ['after'],
     )
-    watch.request.destroy()
+    watch.destroy()
   })
 
   test('of a single object it gives the events of that object', async () => {
@@ -106,7 +75,7 @@ describe('where a watch starts', () => {
       (await seen(watch, 2)).map((event) => `${event.type} ${event.object.metadata.name}`),
       ['ADDED single', 'MODIFIED single'],
     )
-    watch.request.destroy()
+    watch.destroy()
   })
 
   test('history that is gone is an ERROR event, and then the body ends', async () => {
@@ -117,7 +86,6 @@ describe('where a watch starts', () => {
     await server.store.compact(Number(await current()))
     const watch = await open(`${MAPS}?watch=true&resourceVersion=${from}`)
     await watch.end
-    assert.equal(watch.response.statusCode, 200)
     assert.deepEqual(
       watch.events.map(({ type, object }) => [type, object.kind, object.code, object.reason]),
       [['ERROR', 'Status', 410, 'Expired']],
@@ -180,7 +148,7 @@ describe('what a watch tells', () => {
     )
     assert.deepEqual(events[2].object.metadata.labels, { color: 'red' })
     assert.deepEqual(events[2].object.data, { a: '1' })
-    watch.request.destroy()
+    watch.destroy()
   })
 
   test('bookmarks come only to those who ask; the one that ends the beginning comes once, after all objects', async () => {
@@ -211,8 +179,8 @@ describe('what a watch tells', () => {
       ),
     )
     assert.ok(plain.events.every(({ type }) => type !== 'BOOKMARK'))
-    asked.request.destroy()
-    plain.request.destroy()
+    asked.destroy()
+    plain.destroy()
   })
 
   test('a watch ends cleanly when its time is over, with a bookmark of how far it came', async () => {
@@ -235,7 +203,7 @@ describe('what a watch tells', () => {
     assert.equal(first.object.metadata.resourceVersion, first.object.rows[0].object.metadata.resourceVersion)
     assert.equal(second.type, 'MODIFIED')
     assert.equal(second.object.rows[0].cells[1], '0/4')
-    watch.request.destroy()
+    watch.destroy()
   })
 
   test('as metadata only', async () => {
@@ -243,15 +211,19 @@ describe('what a watch tells', () => {
     const [first] = await seen(watch, 1)
     assert.deepEqual(Object.keys(first.object).sort(), ['apiVersion', 'kind', 'metadata'])
     assert.equal(first.object.kind, 'PartialObjectMetadata')
-    watch.request.destroy()
+    watch.destroy()
   })
 
   test('under random writers, watches from any version see exactly what came after, in order', async () => {
     const seed = 20_261_122
     const random = seededRandom(seed)
     const from = await current()
-    const all = await open(`${MAPS}?watch=true&resourceVersion=${from}`)
-    const red = await open(`${MAPS}?watch=true&resourceVersion=${from}&labelSelector=color%3Dred`)
+    const everything = `${MAPS}?watch=true&resourceVersion=${from}`
+    const onlyRed = `${everything}&labelSelector=color%3Dred`
+    const all = await open(everything)
+    const twins = [await open(everything), await openSocket(everything)]
+    const reds = [await open(onlyRed), await openSocket(onlyRed)]
+    const rows = await open(onlyRed, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' })
     const writer = async (number: number): Promise<void> => {
       for (let round = 0; round < 25; round++) {
         const name = `w${number}-${Math.floor(random() * 3)}`
@@ -271,8 +243,7 @@ describe('what a watch tells', () => {
     await Promise.all([0, 1, 2, 3].map(writer))
     const last = (await server.send('POST', MAPS, map('last', { color: 'red' }))).json.metadata.resourceVersion
     const complete = (watch: Watch) => eventually(() => assert.equal(watch.events.at(-1)?.object.metadata.resourceVersion, last))
-    await complete(all)
-    await complete(red)
+    for (const watch of [all, ...twins, ...reds, rows]) await complete(watch)
     const versions = all.events.map(({ object }) => Number(object.metadata.resourceVersion))
     assert.deepEqual(
       versions,
@@ -289,12 +260,18 @@ describe('what a watch tells', () => {
       if (did || does)
         model.push(`${does ? (did ? 'MODIFIED' : 'ADDED') : 'DELETED'} ${object.metadata.name}@${object.metadata.resourceVersion}`)
     }
-    assert.deepEqual(red.events.map(shown), model, `seed ${seed}`)
+    for (const twin of twins) assert.deepEqual(twin.events, all.events, `seed ${seed}`)
+    for (const red of reds) assert.deepEqual(red.events.map(shown), model, `seed ${seed}`)
+    const shownRow = ({ type, object }: Any): string => `${type} ${object.rows[0].cells[0]}@${object.metadata.resourceVersion}`
+    assert.deepEqual(rows.events.map(shownRow), model, `seed ${seed}`)
     // From any point in between, the rest is the same.
     const middle = Math.floor(all.events.length / 2)
-    const late = await open(`${MAPS}?watch=true&resourceVersion=${versions[middle]}`)
-    await complete(late)
-    assert.deepEqual(late.events.map(shown), all.events.slice(middle + 1).map(shown))
+    const fromMiddle = `${MAPS}?watch=true&resourceVersion=${versions[middle]}`
+    const lates = [await open(fromMiddle), await openSocket(fromMiddle)]
+    for (const late of lates) {
+      await complete(late)
+      assert.deepEqual(late.events, all.events.slice(middle + 1))
+    }
     // What a list says now is what the events lead to.
     const state = new Map<string, string>()
     for (const { type, object } of all.events) {
@@ -305,7 +282,7 @@ describe('what a watch tells', () => {
       ({ metadata }: Any) => /^w\d/.test(metadata.name) || metadata.name === 'last',
     )
     assert.deepEqual(listed.map(({ metadata }: Any) => [metadata.name, metadata.resourceVersion]).sort(), [...state].sort())
-    for (const watch of [all, red, late]) watch.request.destroy()
+    for (const watch of [all, ...twins, ...reds, rows, ...lates]) watch.destroy()
   })
 })
 
@@ -315,7 +292,7 @@ describe('how a watch ends', () => {
     await eventually(() => assert.equal(server.server.streams, 0))
     const watches = await Promise.all([1, 2, 3].map(() => open(`${MAPS}?watch=true`)))
     assert.equal(server.server.streams, 3)
-    for (const watch of watches) watch.request.destroy()
+    for (const watch of watches) watch.destroy()
     await eventually(() => assert.equal(server.server.streams, 0))
   })
 

@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import type { NodeGateways } from '../../src/api/node-gateway.ts'
 import { apiError } from '../../src/api/status.ts'
 import type { AuditSink } from '../../src/apiserver/audit.ts'
+import type { Authenticate } from '../../src/apiserver/authentication.ts'
 import type { Limits } from '../../src/apiserver/limits.ts'
 import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts'
-import { systemClock } from '../../src/base/clock.ts'
+import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { type Logger, silentLogger } from '../../src/base/log.ts'
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts'
 import type { Registry } from '../../src/registry/registry.ts'
@@ -60,6 +61,8 @@ export class TestApiServer {
       readonly wrap?: (registry: Registry) => Registry
       readonly limits?: Partial<Limits>
       readonly audit?: AuditSink
+      readonly authenticate?: Authenticate
+      readonly clock?: Clock
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()
@@ -68,12 +71,13 @@ export class TestApiServer {
     const server = createApiServer({
       registry: options.wrap?.(registry) ?? registry,
       gateways: options.gateways ?? noGateways,
-      clock: systemClock,
+      clock: options.clock ?? systemClock,
       log: options.log ?? silentLogger,
       version: '0.0.0',
       ready: options.ready ?? (() => ({ ok: true, reasons: [] })),
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.audit === undefined ? {} : { audit: options.audit }),
+      ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     })
     const socketPath = join(dir.path, 'pmk.sock')
     await server.listen({ socketPath })
