@@ -1,5 +1,6 @@
 import { ApiError } from '../api/status.ts'
 import { conflictsOf, type Placed } from '../manifest/apply.ts'
+import { strictErrorsOf } from '../manifest/problems.ts'
 import { CliError } from './cli-error.ts'
 import { concurrently, PARALLEL_REQUESTS } from './concurrently.ts'
 import { describeApiError, describeError } from './errors.ts'
@@ -44,10 +45,4 @@ export async function refuseAll(placed: readonly Placed[], check: (one: Placed) 
   if (found.length === 0) return
   const rest = placed.length === 1 ? '' : '\nNothing was applied.'
   throw new CliError(`${[...new Set(found)].join('\n')}${rest}`, { plain: true })
-}
-
-function strictErrorsOf(err: ApiError): readonly { readonly field: string; readonly text: string }[] {
-  const list = /strict decoding error: (.*)$/s.exec(err.status.message)?.[1]
-  if (list === undefined) return []
-  return list.split(/, (?=unknown field|duplicate field)/).map((text) => ({ text, field: /"([^"]*)"/.exec(text)?.[1] ?? '' }))
 }

@@ -59,7 +59,7 @@ export function isOurs(manager: string): boolean {
 }
 
 async function checkHere(placed: readonly Placed[], report: Report): Promise<void> {
-  const { validateHere } = await import('./local-check.ts')
+  const { validateHere } = await import('../manifest/local-check.ts')
   await refuseAll(placed, async (one) => validateHere(one))
   // The server isn't asked, so nothing is known of what it has.
   for (const one of placed) report.done(one, { outcome: 'created', object: one.value as unknown as ApiObject, takenBack: [] })
@@ -102,7 +102,7 @@ async function check(
   } catch (err) {
     const comes = all.some(({ manifest, ref }) => manifest.definition.kind === 'Namespace' && ref.name === one.ref.namespace)
     if (!comes || !hasReason(err, 'NotFound') || err.status.details?.kind !== 'namespaces') throw err
-    const { validateHere } = await import('./local-check.ts')
+    const { validateHere } = await import('../manifest/local-check.ts')
     validateHere(one)
     return { outcome: 'created', object: one.value as unknown as ApiObject, takenBack: [] }
   }

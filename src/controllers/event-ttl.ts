@@ -1,11 +1,11 @@
 import { type ObjectKey, objectKey } from '../api/object.ts'
 import { hasReason } from '../api/status.ts'
 import { type Clock, epochOf, type Millis, type Timestamp } from '../base/clock.ts'
+import { inParallel } from '../base/in-parallel.ts'
 import type { Client } from '../client/client.ts'
 import type { Event } from '../generated/types.ts'
 import type { Lister } from '../informer/informer.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
-import { inParallel } from './in-parallel.ts'
 
 /** As in Kubernetes. */
 export const EVENT_LIFETIME: Millis = 3_600_000

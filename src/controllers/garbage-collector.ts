@@ -1,12 +1,12 @@
 import { type ApiObject, type Kind, type ObjectKey, objectKey } from '../api/object.ts'
 import { findDefinition } from '../api/scheme.ts'
 import { hasReason } from '../api/status.ts'
+import { inParallel, WRITES } from '../base/in-parallel.ts'
 import type { Client, ResourceClient } from '../client/client.ts'
 import type { OwnerReference } from '../generated/types.ts'
 import type { Lister } from '../informer/informer.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
 import { deleteIfThere } from './delete-if-there.ts'
-import { inParallel, WRITES } from './in-parallel.ts'
 import { isDeleting } from './instance-state.ts'
 import { FOREGROUND_FINALIZER, ORPHAN_FINALIZER } from './well-known.ts'
 

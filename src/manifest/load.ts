@@ -116,7 +116,8 @@ function decode(file: string, bytes: Uint8Array): string {
   }
 }
 
-function findDoubles(manifests: readonly Manifest[]): readonly Problem[] {
+/** Objects that are described twice. */
+export function findDoubles(manifests: readonly Manifest[]): readonly Problem[] {
   const seen = new Map<string, Manifest>()
   const problems: Problem[] = []
   for (const manifest of manifests) {

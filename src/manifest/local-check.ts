@@ -1,6 +1,6 @@
 import { invalidObject, strictDecodingError } from '../api/field-errors.ts'
 import { decodeObject } from '../api/validate.ts'
-import type { Placed } from '../manifest/apply.ts'
+import type { Placed } from './apply.ts'
 
 /** What can be said of an object without a server: its schema. Throws the ApiError that the server would. */
 export function validateHere({ manifest, value }: Placed): void {
