@@ -25,7 +25,9 @@ function findTwins(schema: JsonSchema, list: readonly unknown[], path: Path, onD
   const seen = new Set<string>()
   list.forEach((item, index) => {
     const single = keys.length === 1 && only !== undefined && isJsonObject(item)
-    const identity = single ? item[only] : keys.length > 0 && isJsonObject(item) ? keys.map((key) => item[key] ?? null) : item
+    // A key that is left out is its default.
+    const keyIn = (key: string): unknown => (isJsonObject(item) ? (item[key] ?? schema.items?.properties?.[key]?.default ?? null) : null)
+    const identity = single ? keyIn(only) : keys.length > 0 && isJsonObject(item) ? keys.map(keyIn) : item
     const text = canonicalJson(identity)
     if (seen.has(text)) onDuplicate(single ? [...path, index, only] : [...path, index], identity)
     seen.add(text)

@@ -14,7 +14,7 @@ import { difference, EMPTY_SET, type FieldSet, intersection, isEmptySet, union }
 import { lastAppliedFields, withLastApplied } from './kubectl-last-applied.ts'
 import { decodeOwners, encodeOwners, isSameOwner, isSameOwnership, type Owner, ownable } from './managed-fields.ts'
 import { prune } from './prune.ts'
-import { compare, differing, everythingIn, fieldsOf, merge, SAME } from './typed-merge.ts'
+import { compare, differing, everythingIn, fieldsOf, merge, SAME, unsetEmptied } from './typed-merge.ts'
 
 export interface ApplyOptions {
   readonly definition: ResourceDefinition
@@ -71,17 +71,18 @@ export function applyConfiguration(options: ApplyOptions): ApiObject {
   // Lists and objects that are said to be there stay, even when they are empty: what is applied again must change nothing.
   const kept = others.reduce((set, owner) => union(set, owner.fields), everythingIn(schema, config))
   const pruned = prune(schema, merge(schema, base, config), previous?.fields ?? EMPTY_SET, kept)
-  const next = structure(schema, pruned, { defaults: true, nulls: 'drop' }) as JsonObject
+  const next = structure(schema, unsetEmptied(schema, pruned, config), { defaults: true, nulls: 'drop' }) as JsonObject
 
   const comparison = compare(schema, base, next)
-  const written = union(comparison.added, comparison.modified)
+  // What the configuration says and is gone is what it says null of.
+  const written = union(union(comparison.added, comparison.modified), intersection(comparison.removed, fields))
   refuseConflicts(options, base, others, written)
   const lost = differing(comparison)
   const remaining = others.map((owner) => loseFields(owner, lost)).filter((owner) => !isEmptySet(owner.fields))
   const own = isEmptySet(fields) ? [] : [{ ...self, fields, time: wholeSeconds(options.now) }]
   const same = comparison === SAME && jsonEqual(next, base)
-  if (live !== undefined && same && isSameOwnership([...remaining, ...own], liveOwners(live))) return live
-  const result = withManagedFields((same ? base : next) as unknown as ApiObject, encodeOwners([...remaining, ...own]))
+  const unchanged = live !== undefined && same && isSameOwnership([...remaining, ...own], liveOwners(live))
+  const result = unchanged ? live : withManagedFields((same ? base : next) as unknown as ApiObject, encodeOwners([...remaining, ...own]))
   return manager === KUBECTL && subresource === undefined ? withLastApplied(result, config) : result
 }
 
@@ -139,12 +140,15 @@ function checkConfiguration({ definition, config, subresource }: ApplyOptions): 
   return applied
 }
 
-function ownersBeforeApply({ definition, now }: ApplyOptions, live: ApiObject, base: JsonObject): readonly Owner[] {
+/** An apply to the status finds its fields owned too: else it would change without a word what was there before. */
+function ownersBeforeApply({ definition, now, subresource }: ApplyOptions, live: ApiObject, base: JsonObject): readonly Owner[] {
   const owners = liveOwners(live)
   if (owners.length > 0) return owners
   const { apiVersion, kind } = definition
-  const fields = ownable(definition, differing(compare(definition.schema, { apiVersion, kind }, base)), undefined)
-  return [{ manager: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion, time: wholeSeconds(now), fields }]
+  const present = differing(compare(definition.schema, { apiVersion, kind }, base))
+  const before: Omit<Owner, 'fields'> = { manager: BEFORE_FIRST_APPLY, operation: 'Update', apiVersion, time: wholeSeconds(now) }
+  const main: Owner = { ...before, fields: ownable(definition, present, undefined) }
+  return subresource === 'status' ? [main, { ...before, subresource, fields: ownable(definition, present, subresource) }] : [main]
 }
 
 interface Recorded {
@@ -158,10 +162,11 @@ function ownersBeforeUpdate({ live, result, subresource }: UpdateOptions): Recor
   const sent = result.metadata.managedFields
   const stored = live?.metadata.managedFields
   if (subresource === undefined && sent !== undefined && !jsonEqual(sent, stored)) {
-    // One empty entry is how to take all of them away. An empty list is what a client that doesn't know the field sends.
-    if (sent.length === 1 && sent[0] !== undefined && Object.keys(sent[0]).length === 0) return { owners: [] }
+    // An empty list takes all of them away, and so does a single empty entry. Who doesn't know the field leaves it out.
+    const [first, ...others] = sent
+    if (others.length === 0 && (first === undefined || Object.keys(first).length === 0)) return { owners: [] }
     const owners = decodeOwners(sent)
-    if (owners !== undefined && owners.length > 0) return { owners }
+    if (owners !== undefined) return { owners }
   }
   return live === undefined ? { owners: [] } : { owners: liveOwners(live), entries: stored }
 }

@@ -1,4 +1,4 @@
-import { canonicalJson, isJsonObject } from '../base/json.ts'
+import { canonicalJson, isJsonObject, type JsonObject } from '../base/json.ts'
 
 /**
  * One step to a field, as FieldsV1 writes it: `f:<field or key of a map>`, `k:<keys of an item as JSON>`, `v:<item of a set as
@@ -41,6 +41,42 @@ export function parseElement(text: string): PathElement | undefined {
     default:
       return undefined
   }
+}
+
+const ORDER = 'fkvi'
+
+/** Kubernetes' order of steps below one node: fields by name, then items by their keys, items of sets by value, indexes. Numbers are compared as such. */
+export function compareElements(a: PathElement, b: PathElement): number {
+  const sort = a.charAt(0)
+  if (sort !== b.charAt(0)) return ORDER.indexOf(sort) - ORDER.indexOf(b.charAt(0))
+  if (sort === 'f' || a === b) return compareTexts(a, b)
+  if (sort === 'k') return compareKeys(parseJson(a.slice(2)) as JsonObject, parseJson(b.slice(2)) as JsonObject)
+  return compareValues(parseJson(a.slice(2)), parseJson(b.slice(2)))
+}
+
+function compareKeys(a: JsonObject, b: JsonObject): number {
+  const others = Object.entries(b)
+  for (const [index, [name, value]] of Object.entries(a).entries()) {
+    const other = others[index]
+    if (other === undefined) return 1
+    const order = compareTexts(name, other[0]) || compareValues(value, other[1])
+    if (order !== 0) return order
+  }
+  return Object.keys(a).length - others.length
+}
+
+function compareValues(a: unknown, b: unknown): number {
+  if (typeof a === 'number' && typeof b === 'number') return a - b
+  return compareTexts(canonicalJson(a), canonicalJson(b))
+}
+
+function compareTexts(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** Whether a key of FieldsV1 is a sort of step that is not known here: a later version may have it, and it is passed over. */
+export function isForeignElement(text: string): boolean {
+  return text[1] === ':' && !ORDER.includes(text.charAt(0))
 }
 
 /** `.spec.env[name="A"].value`, `.metadata.finalizers[="x"]`: how conflicts name a field. */

@@ -1,6 +1,6 @@
 import { BoundedMap } from '../base/bounded-map.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
-import { type PathElement, parseElement } from './field-path.ts'
+import { compareElements, isForeignElement, type PathElement, parseElement } from './field-path.ts'
 
 /**
  * A set of field paths, as a tree. A node may be a member itself, beside what is below it. Never altered; operations give back
@@ -117,12 +117,13 @@ export function equalSets(a: FieldSet, b: FieldSet): boolean {
   return true
 }
 
-/** The paths of all members, sorted. */
+/** The paths of all members, in the order in which Kubernetes names them: of each node first its own members, then what is below, both sorted. */
 export function pathsOf(set: FieldSet): readonly (readonly PathElement[])[] {
-  const paths: PathElement[][] = []
-  const visit = (node: FieldSet, path: PathElement[]): void => {
-    if (node.member) paths.push(path)
-    for (const element of [...node.children.keys()].sort()) visit(node.children.get(element) ?? EMPTY_SET, [...path, element])
+  const paths: (readonly PathElement[])[] = set.member ? [[]] : []
+  const visit = (node: FieldSet, path: readonly PathElement[]): void => {
+    const children = [...node.children].sort(([a], [b]) => compareElements(a, b))
+    for (const [element, child] of children) if (child.member) paths.push([...path, element])
+    for (const [element, child] of children) visit(child, [...path, element])
   }
   visit(set, [])
   return paths
@@ -134,7 +135,7 @@ const NOTHING_BELOW: JsonObject = Object.freeze({})
 export function toFieldsV1(set: FieldSet): JsonObject {
   if (set.children.size === 0) return NOTHING_BELOW
   const fields: [string, JsonObject][] = set.member ? [['.', NOTHING_BELOW]] : []
-  for (const element of [...set.children.keys()].sort()) fields.push([element, toFieldsV1(set.children.get(element) ?? EMPTY_SET)])
+  for (const element of [...set.children.keys()].sort(compareElements)) fields.push([element, toFieldsV1(set.children.get(element) ?? EMPTY_SET)])
   return Object.fromEntries(fields)
 }
 
@@ -158,6 +159,7 @@ function parseNode(fields: unknown, depth: number): FieldSet | undefined {
       member = true
       continue
     }
+    if (isForeignElement(key)) continue
     const element = parseElement(key)
     const child = parseNode(fields[key], depth + 1)
     if (element === undefined || child === undefined) return undefined

@@ -1,7 +1,7 @@
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import { structure } from '../api/structure.ts'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { canonicalJson, isJsonObject, type JsonObject } from '../base/json.ts'
 import { difference, EMPTY_SET, type FieldSet } from './field-set.ts'
 import { compare, differing, fieldsOf } from './typed-merge.ts'
 
@@ -29,9 +29,10 @@ export function withLastApplied(object: ApiObject, config: JsonObject): ApiObjec
   const annotations = object.metadata.annotations
   const present = annotations?.[LAST_APPLIED]
   if (present === undefined || present === '') return object
-  const text = `${JSON.stringify(withoutAnnotation(config))}\n`
+  const text = `${canonicalJson(withoutAnnotation(config))}\n`
+  if (text === present) return object
   const { [LAST_APPLIED]: _, ...others } = annotations ?? {}
-  const next = text.length > ANNOTATION_LIMIT ? others : { ...others, [LAST_APPLIED]: text }
+  const next = Buffer.byteLength(text) > ANNOTATION_LIMIT ? others : { ...others, [LAST_APPLIED]: text }
   return { ...object, metadata: { ...object.metadata, annotations: next } }
 }
 

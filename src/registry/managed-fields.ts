@@ -110,8 +110,8 @@ const OPERATIONS: readonly unknown[] = ['Apply', 'Update']
 
 function decodeOwner(entry: ManagedFieldsEntry): Owner | undefined {
   const { manager = '', operation, apiVersion = '', subresource, time, fieldsType, fieldsV1 } = entry ?? {}
-  if (!OPERATIONS.includes(operation) || fieldsType !== 'FieldsV1' || typeof manager !== 'string' || typeof apiVersion !== 'string')
-    return undefined
+  if (!OPERATIONS.includes(operation) || fieldsType !== 'FieldsV1' || typeof manager !== 'string') return undefined
+  if (typeof apiVersion !== 'string' || apiVersion === '') return undefined
   const known = typeof fieldsV1 === 'object' && fieldsV1 !== null ? (decoded.get(fieldsV1) ?? decodedLately.get(fieldsV1)) : undefined
   const fields = known ?? (fieldsV1 === undefined ? EMPTY_SET : fromFieldsV1(fieldsV1))
   if (fields === undefined) return undefined
@@ -174,26 +174,28 @@ function order(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** Merges the oldest updaters, API version by API version, until few enough are left. */
+/** Merges the oldest updaters into one for each API version, oldest first, until few enough are left. */
 function capUpdaters(owners: readonly Owner[]): Owner[] {
   const updaters = owners.filter(({ operation }) => operation === 'Update').sort(compareOwners)
   let excess = updaters.length - MAX_UPDATERS
   const result = new Set(owners)
-  for (const { apiVersion } of updaters) {
+  /** By API version the one that others are merged into: the oldest of all, then what became of it. */
+  const merged = new Map<string, Owner>()
+  for (const owner of updaters) {
     if (excess <= 0) break
-    const same = updaters.filter((owner) => owner.apiVersion === apiVersion && result.has(owner))
-    if (same.length < 2) continue
-    const merged = same.slice(0, excess + 1)
-    const newest = merged.at(-1)
-    for (const owner of merged) result.delete(owner)
-    result.add({
-      manager: ANCIENT,
-      operation: 'Update',
-      apiVersion,
-      ...(newest?.time === undefined ? {} : { time: newest.time }),
-      fields: merged.reduce((fields, owner) => union(fields, owner.fields), EMPTY_SET),
-    })
-    excess -= merged.length - 1
+    const { apiVersion, time } = owner
+    const older = merged.get(apiVersion)
+    if (older === undefined) {
+      merged.set(apiVersion, owner)
+      continue
+    }
+    result.delete(older)
+    result.delete(owner)
+    const fields = union(older.fields, owner.fields)
+    const ancient: Owner = { manager: ANCIENT, operation: 'Update', apiVersion, ...(time === undefined ? {} : { time }), fields }
+    result.add(ancient)
+    merged.set(apiVersion, ancient)
+    excess -= 1
   }
   return [...result]
 }

@@ -46,7 +46,8 @@ export function fieldsOf(schema: Schema, value: unknown): FieldSet {
 
 /**
  * `live` with everything that `config` says. Values and atomic nodes are the config's; lists with granular items are united,
- * in the config's order as far as it goes. A null takes the field away. Gives back `live` itself when it already says it all.
+ * in the config's order as far as it goes. A null takes a value away; what is in an object or list of which the config says
+ * null stays, see unsetEmptied. Gives back `live` itself when it already says it all.
  */
 export function merge(schema: Schema, live: unknown, config: unknown): unknown {
   if (config === undefined || live === config) return live
@@ -100,17 +101,53 @@ export function everythingIn(schema: Schema, value: unknown): FieldSet {
   }
 }
 
+/** `value` without the objects and lists of which `config` says null, where nothing is left in them. */
+export function unsetEmptied(schema: Schema, value: unknown, config: unknown): unknown {
+  if (!isJsonObject(value) || !isJsonObject(config)) return unsetEmptiedItems(schema, value, config)
+  const shape = shapeOf(schema, value)
+  if (granularityOf(shape, value) === 'leaf') return value
+  const result = new Map(Object.entries(value))
+  let changed = false
+  for (const [name, said] of Object.entries(config)) {
+    const field = shape && schemaOfField(shape, name)
+    const present = result.get(name)
+    const next = said === null ? (isGranular(field, present) && isEmpty(present) ? undefined : present) : unsetEmptied(field, present, said)
+    if (next === present) continue
+    changed = true
+    if (next === undefined) result.delete(name)
+    else result.set(name, next)
+  }
+  return changed ? Object.fromEntries(result) : value
+}
+
+function unsetEmptiedItems(schema: Schema, value: unknown, config: unknown): unknown {
+  const shape = shapeOf(schema, value)
+  if (granularityOf(shape, value) !== 'items' || !Array.isArray(config)) return value
+  const said = itemsOf(shape, config)
+  const next = [...itemsOf(shape, value)].map(([element, item]) => unsetEmptied(shape?.items, item, said.get(element)))
+  return next.every((item, index) => item === (value as readonly unknown[])[index]) ? value : next
+}
+
+function isGranular(schema: Schema, value: unknown): boolean {
+  return granularityOf(shapeOf(schema, value), value) !== 'leaf'
+}
+
+function isEmpty(value: unknown): boolean {
+  return Array.isArray(value) ? value.length === 0 : isJsonObject(value) && Object.keys(value).length === 0
+}
+
 function mergeFields(shape: Schema, live: JsonObject | undefined, config: JsonObject): JsonObject {
   const result = new Map(Object.entries(live ?? {}))
   let changed = live === undefined
   for (const [name, said] of Object.entries(config)) {
     if (said === undefined) continue
+    const present = result.get(name)
+    const field = shape && schemaOfField(shape, name)
     if (said === null) {
-      changed = result.delete(name) || changed
+      if (!isGranular(field, present)) changed = result.delete(name) || changed
       continue
     }
-    const present = result.get(name)
-    const next = merge(shape && schemaOfField(shape, name), present, said)
+    const next = merge(field, present, said)
     if (next === present) continue
     result.set(name, next)
     changed = true

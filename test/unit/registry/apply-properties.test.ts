@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { hasReason } from '../../../src/api/status.ts'
 import { isJsonObject, jsonEqual } from '../../../src/base/json.ts'
 import { seededRandom } from '../../../src/base/random.ts'
-import { Bench, type Fields } from './ownership-bench.ts'
+import { type Fields, OneObject } from './one-object.ts'
 
 /** Makes small configurations of a Process in which the same fields meet again and again. */
 class Configurations {
@@ -64,62 +64,62 @@ describe('server-side apply of random configurations', () => {
   for (let seed = 1; seed <= 40; seed++) {
     it(`holds its promises in row ${seed}`, () => {
       const configurations = new Configurations(seed)
-      const bench = new Bench()
-      bench.apply('base', { spec: { script: 'x' } })
+      const subject = new OneObject()
+      subject.apply('base', { spec: { script: 'x' } })
       for (let step = 0; step < 25; step++) {
         const body = configurations.next()
         const manager = configurations.pick(managers)
-        const before = bench.live
+        const before = subject.live
         let conflicted = false
         try {
-          bench.apply(manager, body)
+          subject.apply(manager, body)
         } catch (err) {
           if (!hasReason(err, 'Conflict')) throw err
           conflicted = true
-          assert.equal(bench.live, before)
-          bench.apply(manager, body, { force: true })
+          assert.equal(subject.live, before)
+          subject.apply(manager, body, { force: true })
         }
-        assert.ok(says(bench.live, body), 'what was applied is there')
-        assert.equal(bench.apply(manager, body), bench.live, 'applying it again changes nothing')
-        if (!conflicted && before !== undefined) assertOthersKept(before, bench, manager)
-        assertOwnedExists(bench)
-        if (step % 3 === 0) updateByChance(bench, configurations)
+        assert.ok(says(subject.live, body), 'what was applied is there')
+        assert.equal(subject.apply(manager, body), subject.live, 'applying it again changes nothing')
+        if (!conflicted && before !== undefined) assertOthersKept(before, subject, manager)
+        assertOwnedExists(subject)
+        if (step % 3 === 0) updateByChance(subject, configurations)
       }
-      for (const manager of managers) bench.apply(manager, {})
-      bench.apply('base', { spec: { script: 'x' } })
-      const left = Object.keys(bench.owners).filter((owner) => owner !== 'base/Apply' && owner !== 'edit/Update')
+      for (const manager of managers) subject.apply(manager, {})
+      subject.apply('base', { spec: { script: 'x' } })
+      const left = Object.keys(subject.owners).filter((owner) => owner !== 'base/Apply' && owner !== 'edit/Update')
       assert.deepEqual(left, [])
     })
   }
 })
 
 /** An ordinary write conflicts with nobody, and an apply of the old value does afterwards. */
-function updateByChance(bench: Bench, configurations: Configurations): void {
+function updateByChance(subject: OneObject, configurations: Configurations): void {
   const nice = configurations.pick([7, 8])
-  bench.update('edit', { spec: { ...bench.spec, nice } })
-  assert.equal(bench.spec.nice, nice)
+  subject.update('edit', { spec: { ...subject.spec, nice } })
+  assert.equal(subject.spec.nice, nice)
   for (const manager of managers) {
-    const fields = (bench.owners[`${manager}/Apply`] as Fields | undefined)?.['f:spec']
+    const fields = (subject.owners[`${manager}/Apply`] as Fields | undefined)?.['f:spec']
     assert.equal(isJsonObject(fields) && 'f:nice' in fields, false, 'taken over')
   }
   assert.throws(
-    () => bench.apply('late', { spec: { nice: 9 } }),
+    () => subject.apply('late', { spec: { nice: 9 } }),
     (err) => hasReason(err, 'Conflict'),
   )
 }
 
 /** Without force nothing that others own changes or goes. */
-function assertOthersKept(before: object, bench: Bench, manager: string): void {
-  const live = bench.live ?? {}
-  for (const [owner, fields] of Object.entries(bench.owners)) {
+function assertOthersKept(before: object, subject: OneObject, manager: string): void {
+  const live = subject.live ?? {}
+  for (const [owner, fields] of Object.entries(subject.owners)) {
     if (owner === `${manager}/Apply`) continue
     visit(fields, before, live, owner)
   }
 }
 
 /** Every owned field is in the object. */
-function assertOwnedExists(bench: Bench): void {
-  for (const [owner, fields] of Object.entries(bench.owners)) visit(fields, bench.live, bench.live, owner)
+function assertOwnedExists(subject: OneObject): void {
+  for (const [owner, fields] of Object.entries(subject.owners)) visit(fields, subject.live, subject.live, owner)
 }
 
 function visit(fields: unknown, before: unknown, after: unknown, where: string): void {

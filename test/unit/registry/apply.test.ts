@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Bench, conflictOf, type Fields } from './ownership-bench.ts'
+import { conflictOf, type Fields, OneObject } from './one-object.ts'
 
 const member = {}
 
 describe('applyConfiguration', () => {
   it('creates an object with its defaults, of which the applier owns what it said', () => {
-    const bench = new Bench()
-    bench.apply('a', {
+    const subject = new OneObject()
+    subject.apply('a', {
       metadata: { labels: { app: 'web' } },
       spec: { command: ['sleep', '1'], env: [{ name: 'A', value: 'x' }], rlimits: { nofile: 5 } },
     })
-    assert.equal(bench.spec.replicas, 1)
-    assert.deepEqual(bench.live?.metadata.managedFields, [
+    assert.equal(subject.spec.replicas, 1)
+    assert.deepEqual(subject.live?.metadata.managedFields, [
       {
         manager: 'a',
         operation: 'Apply',
@@ -32,7 +32,7 @@ describe('applyConfiguration', () => {
   })
 
   it('changes nothing when the same is applied again', () => {
-    const bench = new Bench()
+    const subject = new OneObject()
     const body = {
       spec: {
         command: ['a'],
@@ -41,21 +41,21 @@ describe('applyConfiguration', () => {
         env: [{ name: 'B', valueFrom: { secretKeyRef: { name: 's', key: 'k' } } }],
       },
     }
-    const first = bench.apply('a', body)
-    assert.equal(bench.apply('a', body), first)
+    const first = subject.apply('a', body)
+    assert.equal(subject.apply('a', body), first)
   })
 
   it('takes null for unset', () => {
-    const bench = new Bench()
+    const subject = new OneObject()
     const body = { spec: { command: ['a'], nice: null, replicas: null, stopSteps: [{ signal: 'TERM', wait: null }] } }
-    const first = bench.apply('a', body)
-    assert.deepEqual(['nice' in bench.spec, bench.spec.replicas], [false, 1])
-    assert.equal(bench.apply('a', body), first)
+    const first = subject.apply('a', body)
+    assert.deepEqual(['nice' in subject.spec, subject.spec.replicas], [false, 1])
+    assert.equal(subject.apply('a', body), first)
   })
 
   it('keeps what others own and removes what only it owned', () => {
-    const bench = new Bench()
-    bench.apply('a', {
+    const subject = new OneObject()
+    subject.apply('a', {
       spec: {
         command: ['a'],
         nice: 5,
@@ -65,51 +65,51 @@ describe('applyConfiguration', () => {
         ],
       },
     })
-    bench.apply('b', { spec: { args: ['x'], env: [{ name: 'C', value: '1' }] } })
-    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'B', value: '2' }] } })
-    assert.equal('nice' in bench.spec, false)
-    assert.deepEqual(bench.spec.args, ['x'])
-    assert.deepEqual(bench.spec.env, [
+    subject.apply('b', { spec: { args: ['x'], env: [{ name: 'C', value: '1' }] } })
+    subject.apply('a', { spec: { command: ['a'], env: [{ name: 'B', value: '2' }] } })
+    assert.equal('nice' in subject.spec, false)
+    assert.deepEqual(subject.spec.args, ['x'])
+    assert.deepEqual(subject.spec.env, [
       { name: 'B', value: '2' },
       { name: 'C', value: '1' },
     ])
   })
 
   it('gives a field back to its default when its only owner drops it', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], replicas: 3, securityContext: { runAsUser: 'www' } } })
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.equal(bench.spec.replicas, 1)
-    assert.equal('securityContext' in bench.spec, false, 'the defaults inside go with it')
-    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } } })
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], replicas: 3, securityContext: { runAsUser: 'www' } } })
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.equal(subject.spec.replicas, 1)
+    assert.equal('securityContext' in subject.spec, false, 'the defaults inside go with it')
+    assert.deepEqual(subject.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } } })
   })
 
   it('removes an item with its defaults when its only owner drops it', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'db' }, { name: 'mq' }] } })
-    bench.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'mq' }] } })
-    assert.deepEqual(bench.spec.dependsOn, [{ name: 'mq', kind: 'Process', condition: 'Ready', onRestart: 'Ignore' }])
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.equal('dependsOn' in bench.spec, false)
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'db' }, { name: 'mq' }] } })
+    subject.apply('a', { spec: { command: ['a'], dependsOn: [{ name: 'mq' }] } })
+    assert.deepEqual(subject.spec.dependsOn, [{ name: 'mq', kind: 'Process', condition: 'Ready', onRestart: 'Ignore' }])
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.equal('dependsOn' in subject.spec, false)
   })
 
   it('shares a field on which two agree, until the last one drops it', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], nice: 5 } })
-    bench.apply('b', { spec: { nice: 5 } })
-    assert.deepEqual(bench.owners['b/Apply'], { 'f:spec': { 'f:nice': {} } })
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.equal(bench.spec.nice, 5)
-    bench.apply('b', { metadata: { labels: { b: 'x' } } })
-    assert.equal('nice' in bench.spec, false)
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], nice: 5 } })
+    subject.apply('b', { spec: { nice: 5 } })
+    assert.deepEqual(subject.owners['b/Apply'], { 'f:spec': { 'f:nice': {} } })
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.equal(subject.spec.nice, 5)
+    subject.apply('b', { metadata: { labels: { b: 'x' } } })
+    assert.equal('nice' in subject.spec, false)
   })
 
   it('refuses to change what others own, byte for byte as Kubernetes does', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
-    bench.update('edit "x"', { spec: { ...bench.spec, nice: 1 } })
-    bench.update('agent', { status: { replicas: 1 } }, 'status')
-    const one = conflictOf(() => bench.apply('b', { spec: { command: ['b'] } })).status
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    subject.update('edit "x"', { spec: { ...subject.spec, nice: 1 } })
+    subject.update('agent', { status: { replicas: 1 } }, 'status')
+    const one = conflictOf(() => subject.apply('b', { spec: { command: ['b'] } })).status
     assert.deepEqual(one, {
       kind: 'Status',
       apiVersion: 'v1',
@@ -120,7 +120,7 @@ describe('applyConfiguration', () => {
       code: 409,
       details: { causes: [{ reason: 'FieldManagerConflict', message: 'conflict with "a"', field: '.spec.command' }] },
     })
-    const more = conflictOf(() => bench.apply('b', { spec: { command: ['b'], nice: 2, env: [{ name: 'A', value: '2' }] } })).status
+    const more = conflictOf(() => subject.apply('b', { spec: { command: ['b'], nice: 2, env: [{ name: 'A', value: '2' }] } })).status
     assert.equal(
       more.message,
       'Apply failed with 3 conflicts: conflicts with "a":\n- .spec.command\n- .spec.env[name="A"].value\nconflicts with "edit \\"x\\"" using pmk.dev/v1 at 2025-01-01T00:00:01Z:\n- .spec.nice',
@@ -130,7 +130,7 @@ describe('applyConfiguration', () => {
       message: 'conflict with "edit \\"x\\"" using pmk.dev/v1 at 2025-01-01T00:00:01Z',
       field: '.spec.nice',
     })
-    const status = conflictOf(() => bench.apply('b', { status: { replicas: 2 } }, { subresource: 'status' })).status
+    const status = conflictOf(() => subject.apply('b', { status: { replicas: 2 } }, { subresource: 'status' })).status
     assert.equal(
       status.message,
       'Apply failed with 1 conflict: conflict with "agent" with subresource "status" using pmk.dev/v1 at 2025-01-01T00:00:02Z: .status.replicas',
@@ -138,122 +138,122 @@ describe('applyConfiguration', () => {
   })
 
   it('takes over with force, and the others lose just that', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], nice: 1 } })
-    bench.apply('b', { spec: { nice: 2 } }, { force: true })
-    assert.equal(bench.spec.nice, 2)
-    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } }, 'b/Apply': { 'f:spec': { 'f:nice': {} } } })
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], nice: 1 } })
+    subject.apply('b', { spec: { nice: 2 } }, { force: true })
+    assert.equal(subject.spec.nice, 2)
+    assert.deepEqual(subject.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } }, 'b/Apply': { 'f:spec': { 'f:nice': {} } } })
   })
 
   it('conflicts with what an update has taken over, and with force takes it back', () => {
-    const bench = new Bench()
+    const subject = new OneObject()
     const body = { spec: { command: ['a'], nice: 1 } }
-    bench.apply('a', body)
-    bench.update('edit', { spec: { ...bench.spec, nice: 9 } })
-    assert.deepEqual(bench.owners['a/Apply'], { 'f:spec': { 'f:command': {} } })
-    assert.equal(conflictOf(() => bench.apply('a', body)).status.reason, 'Conflict')
-    bench.apply('a', body, { force: true })
-    assert.equal(bench.spec.nice, 1)
-    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:nice': {} } } })
+    subject.apply('a', body)
+    subject.update('edit', { spec: { ...subject.spec, nice: 9 } })
+    assert.deepEqual(subject.owners['a/Apply'], { 'f:spec': { 'f:command': {} } })
+    assert.equal(conflictOf(() => subject.apply('a', body)).status.reason, 'Conflict')
+    subject.apply('a', body, { force: true })
+    assert.equal(subject.spec.nice, 1)
+    assert.deepEqual(subject.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:nice': {} } } })
   })
 
   it('keeps an item in which somebody else owns something, with its key', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
-    bench.update('edit', { spec: { ...bench.spec, env: [{ name: 'A', value: '2' }] } })
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.deepEqual(bench.spec.env, [{ name: 'A', value: '2' }])
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    subject.update('edit', { spec: { ...subject.spec, env: [{ name: 'A', value: '2' }] } })
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.deepEqual(subject.spec.env, [{ name: 'A', value: '2' }])
   })
 
   it('keeps entries of maps and sets that others own', () => {
-    const bench = new Bench()
-    bench.apply('a', { metadata: { labels: { a: '1' }, finalizers: ['x/a'] }, spec: { command: ['a'] } })
-    bench.apply('b', { metadata: { labels: { b: '1' }, finalizers: ['x/b'] } })
-    assert.deepEqual(bench.owners['b/Apply'], { 'f:metadata': { 'f:finalizers': { 'v:"x/b"': member }, 'f:labels': { 'f:b': member } } })
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.deepEqual([bench.live?.metadata.labels, bench.live?.metadata.finalizers], [{ b: '1' }, ['x/b']])
-    bench.apply('b', { spec: { nice: 1 } })
-    assert.deepEqual(['labels' in (bench.live?.metadata ?? {}), 'finalizers' in (bench.live?.metadata ?? {})], [false, false])
+    const subject = new OneObject()
+    subject.apply('a', { metadata: { labels: { a: '1' }, finalizers: ['x/a'] }, spec: { command: ['a'] } })
+    subject.apply('b', { metadata: { labels: { b: '1' }, finalizers: ['x/b'] } })
+    assert.deepEqual(subject.owners['b/Apply'], { 'f:metadata': { 'f:finalizers': { 'v:"x/b"': member }, 'f:labels': { 'f:b': member } } })
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.deepEqual([subject.live?.metadata.labels, subject.live?.metadata.finalizers], [{ b: '1' }, ['x/b']])
+    subject.apply('b', { spec: { nice: 1 } })
+    assert.deepEqual(['labels' in (subject.live?.metadata ?? {}), 'finalizers' in (subject.live?.metadata ?? {})], [false, false])
   })
 
   it('puts items in the order of the configuration and leaves others where they are', () => {
-    const bench = new Bench()
-    const names = (): unknown => (bench.spec.env as { name: string }[]).map(({ name }) => name).join('')
+    const subject = new OneObject()
+    const names = (): unknown => (subject.spec.env as { name: string }[]).map(({ name }) => name).join('')
     const env = (text: string): Fields => ({ spec: { command: ['a'], env: [...text].map((name) => ({ name })) } })
-    bench.apply('a', env('BD'))
-    bench.apply('b', { spec: { env: [...'XBYDZ'].map((name) => ({ name })) } })
+    subject.apply('a', env('BD'))
+    subject.apply('b', { spec: { env: [...'XBYDZ'].map((name) => ({ name })) } })
     assert.equal(names(), 'XBYDZ')
-    bench.apply('a', env('DEB'))
+    subject.apply('a', env('DEB'))
     assert.equal(names(), 'XYDZEB')
-    bench.apply('a', env('AD'))
+    subject.apply('a', env('AD'))
     assert.equal(names(), 'XYADZB', 'B is shared with b, who still says it')
   })
 
   it('treats an atomic list as one value', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a', 'b'] } })
-    assert.match(conflictOf(() => bench.apply('b', { spec: { command: ['a'] } })).message, /: \.spec\.command$/)
-    bench.apply('b', { spec: { command: ['a'] } }, { force: true })
-    assert.deepEqual(bench.spec.command, ['a'])
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a', 'b'] } })
+    assert.match(conflictOf(() => subject.apply('b', { spec: { command: ['a'] } })).message, /: \.spec\.command$/)
+    subject.apply('b', { spec: { command: ['a'] } }, { force: true })
+    assert.deepEqual(subject.spec.command, ['a'])
   })
 
   it('changes the type of a value that has alternatives', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: 5 } } })
-    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: { soft: 5, hard: 'unlimited' } } } })
-    assert.deepEqual(bench.spec.rlimits, { nofile: { soft: 5, hard: 'unlimited' } })
-    bench.apply('a', { spec: { command: ['a'], rlimits: { nofile: 'unlimited' } } })
-    assert.deepEqual(bench.spec.rlimits, { nofile: 'unlimited' })
-    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:rlimits': { 'f:nofile': {} } } } })
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], rlimits: { nofile: 5 } } })
+    subject.apply('a', { spec: { command: ['a'], rlimits: { nofile: { soft: 5, hard: 'unlimited' } } } })
+    assert.deepEqual(subject.spec.rlimits, { nofile: { soft: 5, hard: 'unlimited' } })
+    subject.apply('a', { spec: { command: ['a'], rlimits: { nofile: 'unlimited' } } })
+    assert.deepEqual(subject.spec.rlimits, { nofile: 'unlimited' })
+    assert.deepEqual(subject.owners, { 'a/Apply': { 'f:spec': { 'f:command': {}, 'f:rlimits': { 'f:nofile': {} } } } })
   })
 
   it('gives everything that was there before owners were kept to before-first-apply', () => {
-    const bench = new Bench()
-    bench.update('edit', { spec: { command: ['a'] } })
-    bench.update('edit', { metadata: { managedFields: [{}] } })
-    assert.equal(bench.live?.metadata.managedFields, undefined)
-    bench.update('edit', { spec: { ...bench.spec, nice: 1 } })
-    assert.equal(bench.live?.metadata.managedFields, undefined, 'nobody is tracked until then')
+    const subject = new OneObject()
+    subject.update('edit', { spec: { command: ['a'] } })
+    subject.update('edit', { metadata: { managedFields: [{}] } })
+    assert.equal(subject.live?.metadata.managedFields, undefined)
+    subject.update('edit', { spec: { ...subject.spec, nice: 1 } })
+    assert.equal(subject.live?.metadata.managedFields, undefined, 'nobody is tracked until then')
     assert.match(
-      conflictOf(() => bench.apply('b', { spec: { nice: 2 } })).message,
+      conflictOf(() => subject.apply('b', { spec: { nice: 2 } })).message,
       /^Apply failed with 1 conflict: conflict with "before-first-apply" using pmk.dev\/v1 at [^ ]*: \.spec\.nice$/,
     )
-    bench.apply('b', { spec: { nice: 1 } })
-    assert.deepEqual(Object.keys(bench.owners), ['b/Apply', 'before-first-apply/Update'])
+    subject.apply('b', { spec: { nice: 1 } })
+    assert.deepEqual(Object.keys(subject.owners), ['b/Apply', 'before-first-apply/Update'])
   })
 
   it('owns the status through /status only, and there nothing else', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'] }, status: { replicas: 7 } })
-    assert.equal('status' in (bench.live ?? {}), false)
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'] }, status: { replicas: 7 } })
+    assert.equal('status' in (subject.live ?? {}), false)
     const condition = { type: 'Ready', status: 'True' }
-    bench.apply(
+    subject.apply(
       'c',
       { metadata: { labels: { x: 'y' } }, spec: { nice: 3 }, status: { conditions: [condition] } },
       { subresource: 'status' },
     )
-    assert.equal('nice' in bench.spec, false)
-    assert.equal(bench.live?.metadata.labels, undefined)
-    assert.deepEqual(bench.owners['c/Apply/status'], {
+    assert.equal('nice' in subject.spec, false)
+    assert.equal(subject.live?.metadata.labels, undefined)
+    assert.deepEqual(subject.owners['c/Apply/status'], {
       'f:status': { 'f:conditions': { 'k:{"type":"Ready"}': { '.': {}, 'f:status': {}, 'f:type': {} } } },
     })
-    bench.apply('c', { spec: { nice: 1 } })
-    assert.deepEqual(Object.keys(bench.owners).sort(), ['a/Apply', 'c/Apply', 'c/Apply/status'])
-    assert.deepEqual((bench.live as unknown as { status: unknown }).status, { conditions: [condition] })
+    subject.apply('c', { spec: { nice: 1 } })
+    assert.deepEqual(Object.keys(subject.owners).sort(), ['a/Apply', 'c/Apply', 'c/Apply/status'])
+    assert.deepEqual((subject.live as unknown as { status: unknown }).status, { conditions: [condition] })
   })
 
   it('owns all of a kind without a status of its own', () => {
-    const bench = new Bench('ConfigMap')
-    bench.apply('a', { data: { x: '1' } })
-    bench.apply('b', { data: { y: '2' } })
-    bench.apply('a', { data: { z: '3' } })
-    assert.deepEqual((bench.live as unknown as { data: unknown }).data, { y: '2', z: '3' })
+    const subject = new OneObject('ConfigMap')
+    subject.apply('a', { data: { x: '1' } })
+    subject.apply('b', { data: { y: '2' } })
+    subject.apply('a', { data: { z: '3' } })
+    assert.deepEqual((subject.live as unknown as { data: unknown }).data, { y: '2', z: '3' })
   })
 
   it('refuses managedFields, items that are there twice, and items without their keys', () => {
-    const bench = new Bench()
-    assert.equal(conflictOf(() => bench.apply('a', { metadata: { managedFields: [{ manager: 'x' }] } })).status.code, 400)
-    const invalid = (spec: Fields): unknown => conflictOf(() => bench.apply('a', { spec })).message
+    const subject = new OneObject()
+    assert.equal(conflictOf(() => subject.apply('a', { metadata: { managedFields: [{ manager: 'x' }] } })).status.code, 400)
+    const invalid = (spec: Fields): unknown => conflictOf(() => subject.apply('a', { spec })).message
     assert.equal(
       invalid({ env: [{ name: 'A' }, { name: 'A' }] }),
       'Process.pmk.dev "web" is invalid: spec.env[1].name: Duplicate value: "A"',
@@ -262,19 +262,19 @@ describe('applyConfiguration', () => {
   })
 
   it('vanishes as an owner when it says nothing', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'] } })
-    bench.apply('b', { spec: { nice: 1 } })
-    bench.apply('b', {})
-    assert.deepEqual(Object.keys(bench.owners), ['a/Apply'])
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'] } })
+    subject.apply('b', { spec: { nice: 1 } })
+    subject.apply('b', {})
+    assert.deepEqual(Object.keys(subject.owners), ['a/Apply'])
   })
 
   it('never alters the live object or the configuration', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
-    const before = JSON.stringify(bench.live)
-    const live = bench.live
-    bench.apply('a', { spec: { command: ['b'] } })
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], env: [{ name: 'A', value: '1' }] } })
+    const before = JSON.stringify(subject.live)
+    const live = subject.live
+    subject.apply('a', { spec: { command: ['b'] } })
     assert.equal(JSON.stringify(live), before)
   })
 })
@@ -282,67 +282,67 @@ describe('applyConfiguration', () => {
 describe('applyConfiguration for kubectl', () => {
   const LAST = 'kubectl.kubernetes.io/last-applied-configuration'
   const manifest = (spec: Fields): Fields => ({ apiVersion: 'pmk.dev/v1', kind: 'Process', metadata: { name: 'web' }, spec })
-  const clientSide = (spec: Fields): Bench => {
-    const bench = new Bench()
-    bench.update('kubectl-client-side-apply', { metadata: { annotations: { [LAST]: JSON.stringify(manifest(spec)) } }, spec })
-    return bench
+  const clientSide = (spec: Fields): OneObject => {
+    const subject = new OneObject()
+    subject.update('kubectl-client-side-apply', { metadata: { annotations: { [LAST]: JSON.stringify(manifest(spec)) } }, spec })
+    return subject
   }
 
   it('takes over from a client-side apply and keeps its annotation true', () => {
-    const bench = clientSide({ command: ['a'], nice: 1, stopSteps: [{ signal: 'TERM' }] })
-    bench.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } })
-    assert.deepEqual(bench.spec.command, ['b'])
-    const annotation = bench.live?.metadata.annotations?.[LAST] ?? ''
+    const subject = clientSide({ command: ['a'], nice: 1, stopSteps: [{ signal: 'TERM' }] })
+    subject.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } })
+    assert.deepEqual(subject.spec.command, ['b'])
+    const annotation = subject.live?.metadata.annotations?.[LAST] ?? ''
     assert.deepEqual(JSON.parse(annotation), manifest({ command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] }))
-    assert.equal(bench.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } }), bench.live)
+    assert.equal(subject.apply('kubectl', { spec: { command: ['b'], nice: 1, stopSteps: [{ signal: 'QUIT' }] } }), subject.live)
   })
 
   it('conflicts about fields that somebody changed since', () => {
-    const bench = clientSide({ command: ['a'], nice: 1 })
-    bench.update('edit', { spec: { ...bench.spec, nice: 5 } })
+    const subject = clientSide({ command: ['a'], nice: 1 })
+    subject.update('edit', { spec: { ...subject.spec, nice: 5 } })
     assert.match(
-      conflictOf(() => bench.apply('kubectl', { spec: { command: ['b'], nice: 2 } })).message,
+      conflictOf(() => subject.apply('kubectl', { spec: { command: ['b'], nice: 2 } })).message,
       /1 conflict: conflict with "edit".*: \.spec\.nice$/,
     )
   })
 
   it('forgives no other manager', () => {
-    const bench = clientSide({ command: ['a'] })
-    assert.match(conflictOf(() => bench.apply('flux', { spec: { command: ['b'] } })).message, /"kubectl-client-side-apply"/)
+    const subject = clientSide({ command: ['a'] })
+    assert.match(conflictOf(() => subject.apply('flux', { spec: { command: ['b'] } })).message, /"kubectl-client-side-apply"/)
   })
 
   it('goes through with the way in which kubectl takes over the fields of its client-side apply', () => {
-    const bench = clientSide({ command: ['a'], nice: 1 })
-    bench.apply('kubectl', { spec: { command: ['a'] } })
-    assert.equal(bench.spec.nice, 1, 'the client-side apply still owns it')
-    const annotation = bench.live?.metadata.annotations?.[LAST] ?? ''
-    bench.apply('kubectl-last-applied', { metadata: { annotations: { [LAST]: annotation } } })
+    const subject = clientSide({ command: ['a'], nice: 1 })
+    subject.apply('kubectl', { spec: { command: ['a'] } })
+    assert.equal(subject.spec.nice, 1, 'the client-side apply still owns it')
+    const annotation = subject.live?.metadata.annotations?.[LAST] ?? ''
+    subject.apply('kubectl-last-applied', { metadata: { annotations: { [LAST]: annotation } } })
     // kubectl hands the fields of the client-side apply to its own entry, in a JSON patch of managedFields.
-    const entries = bench.live?.metadata.managedFields ?? []
+    const entries = subject.live?.metadata.managedFields ?? []
     const old = entries.find(({ manager }) => manager === 'kubectl-client-side-apply')
     const managedFields = entries
       .filter((entry) => entry !== old)
       .map((entry) => (entry.manager === 'kubectl' ? { ...entry, fieldsV1: old?.fieldsV1 } : entry))
-    bench.update('kubectl', { metadata: { managedFields } })
-    assert.deepEqual(Object.keys(bench.owners), ['kubectl/Apply', 'kubectl-last-applied/Apply'])
-    bench.apply('kubectl', { spec: { command: ['a'] } })
-    assert.equal('nice' in bench.spec, false, 'now that nobody else says it, it goes')
-    assert.equal(bench.spec.replicas, 1)
-    assert.deepEqual(JSON.parse(bench.live?.metadata.annotations?.[LAST] ?? ''), manifest({ command: ['a'] }))
+    subject.update('kubectl', { metadata: { managedFields } })
+    assert.deepEqual(Object.keys(subject.owners), ['kubectl/Apply', 'kubectl-last-applied/Apply'])
+    subject.apply('kubectl', { spec: { command: ['a'] } })
+    assert.equal('nice' in subject.spec, false, 'now that nobody else says it, it goes')
+    assert.equal(subject.spec.replicas, 1)
+    assert.deepEqual(JSON.parse(subject.live?.metadata.annotations?.[LAST] ?? ''), manifest({ command: ['a'] }))
   })
 
   it('is not impressed by an annotation that is no object', () => {
-    const bench = clientSide({ command: ['a'] })
-    bench.update('edit', { metadata: { annotations: { [LAST]: '{' } } })
-    assert.equal(conflictOf(() => bench.apply('kubectl', { spec: { command: ['b'] } })).status.reason, 'Conflict')
+    const subject = clientSide({ command: ['a'] })
+    subject.update('edit', { metadata: { annotations: { [LAST]: '{' } } })
+    assert.equal(conflictOf(() => subject.apply('kubectl', { spec: { command: ['b'] } })).status.reason, 'Conflict')
   })
 })
 
 describe('trackUpdate', () => {
   it('gives the creator all that it sent, defaults included, but not what the server sets', () => {
-    const bench = new Bench('ConfigMap')
-    bench.update('kubectl-create', { metadata: { labels: { a: 'b' }, uid: 'u', finalizers: ['x/y'] }, data: { k: 'v' } })
-    assert.deepEqual(bench.live?.metadata.managedFields, [
+    const subject = new OneObject('ConfigMap')
+    subject.update('kubectl-create', { metadata: { labels: { a: 'b' }, uid: 'u', finalizers: ['x/y'] }, data: { k: 'v' } })
+    assert.deepEqual(subject.live?.metadata.managedFields, [
       {
         manager: 'kubectl-create',
         operation: 'Update',
@@ -358,89 +358,95 @@ describe('trackUpdate', () => {
   })
 
   it('takes over what it changes, and what it removes belongs to nobody', () => {
-    const bench = new Bench('ConfigMap')
-    bench.update('a', { data: { x: '1', y: '1', z: '1' } })
-    bench.update('b', { data: { x: '1', y: '2' } })
-    assert.deepEqual(bench.owners, { 'a/Update': { 'f:data': { '.': {}, 'f:x': {} } }, 'b/Update': { 'f:data': { 'f:y': {} } } })
+    const subject = new OneObject('ConfigMap')
+    subject.update('a', { data: { x: '1', y: '1', z: '1' } })
+    subject.update('b', { data: { x: '1', y: '2' } })
+    assert.deepEqual(subject.owners, { 'a/Update': { 'f:data': { '.': {}, 'f:x': {} } }, 'b/Update': { 'f:data': { 'f:y': {} } } })
   })
 
   it('changes the time of an entry only when its manager wrote something', () => {
-    const bench = new Bench('ConfigMap')
+    const subject = new OneObject('ConfigMap')
     const times = (): unknown[] =>
-      (bench.live?.metadata.managedFields ?? []).map(({ manager, time }) => `${manager} ${time?.slice(17, 19)}`)
-    bench.update('a', { data: { x: '1', y: '1' } })
-    bench.update('b', { data: { x: '1', y: '2' } })
+      (subject.live?.metadata.managedFields ?? []).map(({ manager, time }) => `${manager} ${time?.slice(17, 19)}`)
+    subject.update('a', { data: { x: '1', y: '1' } })
+    subject.update('b', { data: { x: '1', y: '2' } })
     assert.deepEqual(times(), ['a 00', 'b 01'])
-    const before = bench.live?.metadata.managedFields
-    bench.update('b', { data: { x: '1', y: '2' } })
-    assert.equal(bench.live?.metadata.managedFields, before, 'the very same list')
-    bench.update('b', { data: { x: '1', y: '3' } })
+    const before = subject.live?.metadata.managedFields
+    subject.update('b', { data: { x: '1', y: '2' } })
+    assert.equal(subject.live?.metadata.managedFields, before, 'the very same list')
+    subject.update('b', { data: { x: '1', y: '3' } })
     assert.deepEqual(times(), ['a 00', 'b 03'])
   })
 
   it('tells the status from the rest', () => {
-    const bench = new Bench()
-    bench.update('a', { spec: { command: ['a'] } })
-    bench.update('agent', { status: { replicas: 1 } }, 'status')
-    bench.update('agent', { metadata: { labels: { a: 'b' } } })
-    assert.deepEqual(bench.owners['agent/Update/status'], { 'f:status': { '.': {}, 'f:replicas': {} } })
-    assert.deepEqual(bench.owners['agent/Update'], { 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } } })
+    const subject = new OneObject()
+    subject.update('a', { spec: { command: ['a'] } })
+    subject.update('agent', { status: { replicas: 1 } }, 'status')
+    subject.update('agent', { metadata: { labels: { a: 'b' } } })
+    assert.deepEqual(subject.owners['agent/Update/status'], { 'f:status': { '.': {}, 'f:replicas': {} } })
+    assert.deepEqual(subject.owners['agent/Update'], { 'f:metadata': { 'f:labels': { '.': {}, 'f:a': {} } } })
   })
 
   it('moves the replicas to the one who scales', () => {
-    const bench = new Bench()
-    bench.apply('a', { spec: { command: ['a'], replicas: 1 } })
-    bench.update('hpa', { spec: { ...bench.spec, replicas: 5 } }, 'scale')
-    assert.deepEqual(bench.owners, { 'a/Apply': { 'f:spec': { 'f:command': {} } }, 'hpa/Update/scale': { 'f:spec': { 'f:replicas': {} } } })
-    bench.apply('a', { spec: { command: ['a'] } })
-    assert.equal(bench.spec.replicas, 5)
+    const subject = new OneObject()
+    subject.apply('a', { spec: { command: ['a'], replicas: 1 } })
+    subject.update('hpa', { spec: { ...subject.spec, replicas: 5 } }, 'scale')
+    assert.deepEqual(subject.owners, {
+      'a/Apply': { 'f:spec': { 'f:command': {} } },
+      'hpa/Update/scale': { 'f:spec': { 'f:replicas': {} } },
+    })
+    subject.apply('a', { spec: { command: ['a'] } })
+    assert.equal(subject.spec.replicas, 5)
   })
 
   it('takes managedFields from the main endpoint as they are given, and only whole ones', () => {
-    const bench = new Bench('ConfigMap')
-    bench.update('a', { data: { x: '1' } })
+    const subject = new OneObject('ConfigMap')
+    subject.update('a', { data: { x: '1' } })
     const entry = { manager: 'm', operation: 'Apply', apiVersion: 'v1', fieldsType: 'FieldsV1', fieldsV1: { 'f:data': { 'f:x': {} } } }
-    const stored = bench.live?.metadata.managedFields
-    for (const managedFields of [[], undefined, [{ ...entry, fieldsV1: { 'x:data': {} } }], [{ ...entry, operation: 'Guess' }]]) {
-      bench.update('b', { metadata: { managedFields } })
-      assert.deepEqual(bench.live?.metadata.managedFields, stored)
+    const stored = subject.live?.metadata.managedFields
+    const broken = [{ fieldsV1: { data: {} } }, { operation: 'Guess' }, { apiVersion: '' }, { fieldsType: '' }]
+    for (const managedFields of [undefined, ...broken.map((part) => [{ ...entry, ...part }])]) {
+      subject.update('b', { metadata: { managedFields } })
+      assert.deepEqual(subject.live?.metadata.managedFields, stored)
     }
-    bench.update('b', { metadata: { managedFields: [entry] } })
-    assert.deepEqual(bench.live?.metadata.managedFields, [entry])
-    bench.update('b', { metadata: { managedFields: [{}] } })
-    assert.equal(bench.live?.metadata.managedFields, undefined)
+    for (const none of [[], [{}]]) {
+      subject.update('b', { metadata: { managedFields: [entry] } })
+      assert.deepEqual(subject.live?.metadata.managedFields, [entry])
+      subject.update('b', { data: { x: '2', y: '1' }, metadata: { managedFields: none } })
+      assert.equal(subject.live?.metadata.managedFields, undefined)
+    }
   })
 
   it('does not let a subresource change managedFields', () => {
-    const bench = new Bench()
-    bench.update('a', { spec: { command: ['a'] } })
-    const stored = bench.live?.metadata.managedFields
-    bench.update('b', { metadata: { managedFields: [{}] } }, 'status')
-    assert.deepEqual(bench.live?.metadata.managedFields, stored)
+    const subject = new OneObject()
+    subject.update('a', { spec: { command: ['a'] } })
+    const stored = subject.live?.metadata.managedFields
+    subject.update('b', { metadata: { managedFields: [{}] } }, 'status')
+    assert.deepEqual(subject.live?.metadata.managedFields, stored)
   })
 
   it('merges the oldest of more than ten updaters', () => {
-    const bench = new Bench('ConfigMap')
+    const subject = new OneObject('ConfigMap')
     const data: Record<string, string> = {}
     for (let index = 0; index < 13; index++) {
       data[`k${index}`] = 'v'
-      bench.update(`m${index}`, { data: { ...data } })
+      subject.update(`m${index}`, { data: { ...data } })
     }
     assert.deepEqual(
-      Object.keys(bench.owners),
+      Object.keys(subject.owners),
       ['ancient-changes', 'm4', 'm5', 'm6', 'm7', 'm8', 'm9', 'm10', 'm11', 'm12'].map((manager) => `${manager}/Update`),
     )
-    assert.deepEqual(bench.owners['ancient-changes/Update'], {
+    assert.deepEqual(subject.owners['ancient-changes/Update'], {
       'f:data': { '.': {}, 'f:k0': {}, 'f:k1': {}, 'f:k2': {}, 'f:k3': {} },
     })
-    assert.equal(bench.live?.metadata.managedFields?.[0]?.time, '2025-01-01T00:00:03Z')
+    assert.equal(subject.live?.metadata.managedFields?.[0]?.time, '2025-01-01T00:00:03Z')
   })
 
   it('sorts entries by operation, then time, then manager', () => {
-    const bench = new Bench('ConfigMap')
-    bench.update('u', { data: { a: '1' } })
-    bench.apply('z', { data: { b: '1' } })
-    bench.apply('y', { data: { c: '1' } })
-    assert.deepEqual(Object.keys(bench.owners), ['z/Apply', 'y/Apply', 'u/Update'])
+    const subject = new OneObject('ConfigMap')
+    subject.update('u', { data: { a: '1' } })
+    subject.apply('z', { data: { b: '1' } })
+    subject.apply('y', { data: { c: '1' } })
+    assert.deepEqual(Object.keys(subject.owners), ['z/Apply', 'y/Apply', 'u/Update'])
   })
 })

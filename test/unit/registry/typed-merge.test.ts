@@ -47,11 +47,11 @@ describe('fieldsOf', () => {
     [{ atomicList: ['a'], atomicMap: { a: 'b' } }, '.atomicList', '.atomicMap'],
     [{ atomicList: [], atomicMap: {} }, '.atomicList', '.atomicMap'],
     [{ map: { a: '1', b: '2' } }, '.map.a', '.map.b'],
-    [{ structs: { a: { x: '1' }, b: {} } }, '.structs.a', '.structs.a.x', '.structs.b'],
+    [{ structs: { a: { x: '1' }, b: {} } }, '.structs.a', '.structs.b', '.structs.a.x'],
     [{ set: ['b', 'a'] }, '.set[="a"]', '.set[="b"]'],
-    [{ items: [{ name: 'a', more: { z: '1' } }] }, '.items[name="a"]', '.items[name="a"].more.z', '.items[name="a"].name'],
+    [{ items: [{ name: 'a', more: { z: '1' } }] }, '.items[name="a"]', '.items[name="a"].name', '.items[name="a"].more.z'],
     [{ ports: [{ port: 80 }] }, '.ports[port=80,protocol="TCP"]', '.ports[port=80,protocol="TCP"].port'],
-    [{ free: { a: { b: [1, { c: 2 }] }, d: 1 } }, '.free.a', '.free.a.b', '.free.d'],
+    [{ free: { a: { b: [1, { c: 2 }] }, d: 1 } }, '.free.a', '.free.d', '.free.a.b'],
   ]
   for (const [value, ...expected] of table) {
     it(`of ${JSON.stringify(value)}`, () => assert.deepEqual(pathsIn(fieldsOf(schema, value)), expected))

@@ -11,12 +11,12 @@ export type Fields = { readonly [name: string]: unknown }
 type Subresource = 'status' | 'scale'
 
 /** A store of one object that does what a registry does around the functions under test. */
-export class Bench {
+export class OneObject {
   live: ApiObject | undefined
   #second = 0
 
-  constructor(kind: 'Process' | 'ConfigMap' = 'Process') {
-    this.definition = definitionOf(kind)
+  constructor(kind: 'Process' | 'ConfigMap' | ResourceDefinition = 'Process') {
+    this.definition = typeof kind === 'string' ? definitionOf(kind) : kind
   }
 
   readonly definition: ResourceDefinition
