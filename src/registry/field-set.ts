@@ -135,7 +135,8 @@ const NOTHING_BELOW: JsonObject = Object.freeze({})
 export function toFieldsV1(set: FieldSet): JsonObject {
   if (set.children.size === 0) return NOTHING_BELOW
   const fields: [string, JsonObject][] = set.member ? [['.', NOTHING_BELOW]] : []
-  for (const element of [...set.children.keys()].sort(compareElements)) fields.push([element, toFieldsV1(set.children.get(element) ?? EMPTY_SET)])
+  for (const element of [...set.children.keys()].sort(compareElements))
+    fields.push([element, toFieldsV1(set.children.get(element) ?? EMPTY_SET)])
   return Object.fromEntries(fields)
 }
 
