@@ -27,6 +27,11 @@ export const formats: Readonly<Record<string, Format>> = {
     accepts: isDateTime,
     advice: 'must be a time in RFC 3339 form such as 2025-01-31T12:00:00Z',
   },
+  'micro-time': {
+    // Clients in Go read such a field only with all of its six decimals.
+    accepts: (text) => isDateTime(text) && /\.\d{6}[Zz+-]/.test(text),
+    advice: 'must be a time in RFC 3339 form with microseconds, such as 2025-01-31T12:00:00.000000Z',
+  },
   byte: {
     accepts: isBase64,
     advice: 'must be base64 with padding: what `base64` prints',

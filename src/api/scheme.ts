@@ -131,6 +131,11 @@ export function qualifiedResource(definition: ResourceDefinition): string {
   return definition.group === '' ? definition.plural : `${definition.plural}.${definition.group}`
 }
 
+/** Whether it is a kind of Kubernetes itself, which clients know without asking what it looks like. */
+export function isKubernetesKind({ group }: ResourceDefinition): boolean {
+  return group !== 'pmk.dev'
+}
+
 function define(schema: JsonSchema): ResourceDefinition {
   const meta = schema['x-pmk'] as Omit<ResourceDefinition, 'apiVersion' | 'kind' | 'schema'>
   return {

@@ -1,7 +1,7 @@
 import { type Json, openApiSchema } from '../api/openapi-schema.ts'
 import type { ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
 import { isJsonObject } from '../base/json.ts'
-import { patchTypes } from './request-body.ts'
+import { announcedPatchTypes } from './request-body.ts'
 import { resourcePaths } from './resource-routes.ts'
 
 const DRY_RUN = parameter('dryRun', 'string', 'All: check and answer as if it were done, and store nothing.')
@@ -128,7 +128,7 @@ function contentOf(schemas: Readonly<Record<string, Json>>): Json {
 
 function patchBodies(definition: ResourceDefinition): Readonly<Record<string, Json>> {
   return Object.fromEntries(
-    patchTypes(definition).map((type) => [
+    announcedPatchTypes(definition).map((type) => [
       type,
       type.includes('json-patch') ? { type: 'array', items: { type: 'object' } } : { type: 'object' },
     ]),

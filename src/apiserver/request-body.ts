@@ -1,4 +1,4 @@
-import { qualifiedResource, type ResourceDefinition } from '../api/scheme.ts'
+import { isKubernetesKind, type ResourceDefinition } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
 import { parseYaml, YamlError } from '../base/yaml.ts'
 import type { Body, Registry } from '../registry/registry.ts'
@@ -52,7 +52,6 @@ function decodeAny(body: RawBody, ofProtobuf: ((bytes: Uint8Array) => object) | 
 
 /** The patch of a PATCH request, with the duplicate keys that were in it. */
 export function decodePatch(
-  definition: ResourceDefinition,
   body: RawBody,
   force: boolean | undefined,
 ): { readonly patch: RegistryPatch; readonly duplicates: readonly string[] } {
@@ -81,24 +80,22 @@ export function decodePatch(
       const { value, duplicates } = decodeYamlOrJson(requireText(body))
       return { patch: force === undefined ? { type: 'apply', value } : { type: 'apply', value, force }, duplicates }
     }
-    case STRATEGIC_PATCH:
-      if (takesStrategicPatches(definition)) {
-        const { value, duplicates } = decodeJson(requireText(body))
-        return { patch: { type: 'strategic', value }, duplicates }
-      }
-      break
+    case STRATEGIC_PATCH: {
+      const { value, duplicates } = decodeJson(requireText(body))
+      return { patch: { type: 'strategic', value }, duplicates }
+    }
+    default:
+      throw unknownFormat([JSON_PATCH, MERGE_PATCH, APPLY_PATCH, STRATEGIC_PATCH])
   }
-  throw unknownFormat(patchTypes(definition))
 }
 
-/** The patches that a kind takes. Strategic merge only where Kubernetes' own clients insist on it. */
-export function patchTypes(definition: ResourceDefinition): readonly string[] {
+/**
+ * The patches that clients are told of. Every kind takes strategic merge patches, which `kubectl patch` sends unless it is told otherwise;
+ * but where they are announced, `kubectl apply` sends them too, and has to know how each list is merged: of our own kinds it doesn't.
+ */
+export function announcedPatchTypes(definition: ResourceDefinition): readonly string[] {
   const types = [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
-  return takesStrategicPatches(definition) ? [...types, STRATEGIC_PATCH] : types
-}
-
-function takesStrategicPatches(definition: ResourceDefinition): boolean {
-  return !qualifiedResource(definition).includes('.')
+  return isKubernetesKind(definition) ? [...types, STRATEGIC_PATCH] : types
 }
 
 function unknownFormat(types: readonly string[]): Error {

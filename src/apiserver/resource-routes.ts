@@ -140,7 +140,7 @@ class ResourceHandlers {
   patch(subresource?: 'status'): (request: ApiRequest) => Promise<Answer> {
     return async (request) => {
       const render = this.#renderer.object(request)
-      const { patch, duplicates } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
+      const { patch, duplicates } = decodePatch(request.body, booleanParameter(request.query, 'force'))
       const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
       const { object, created } = await this.#registry.patch(this.#definition, refOf(request), patch, duplicates, context, subresource)
       return render(object, created ? 201 : 200)
@@ -175,7 +175,7 @@ class ResourceHandlers {
   }
 
   readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
-    const { patch } = decodePatch(this.#definition, request.body, booleanParameter(request.query, 'force'))
+    const { patch } = decodePatch(request.body, booleanParameter(request.query, 'force'))
     if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
     const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
     return jsonAnswer(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))

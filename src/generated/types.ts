@@ -13,6 +13,7 @@ export interface KindMap {
   readonly CustomResourceDefinition: CustomResourceDefinition
   readonly Event: Event
   readonly Instance: Instance
+  readonly Lease: Lease
   readonly ManifestSource: ManifestSource
   readonly Namespace: Namespace
   readonly Node: Node
@@ -1302,6 +1303,54 @@ export interface Transition {
    * The main process it is about.
    */
   readonly pid?: number
+}
+/**
+ * Who holds something that only one may hold, and since when: by it programs elect a leader.
+ */
+export interface Lease {
+  /**
+   * coordination.k8s.io/v1
+   */
+  readonly apiVersion: 'coordination.k8s.io/v1'
+  /**
+   * Lease
+   */
+  readonly kind: 'Lease'
+  readonly metadata: ObjectMeta
+  readonly spec: LeaseSpec
+}
+/**
+ * Who holds it, and how long.
+ */
+export interface LeaseSpec {
+  /**
+   * Who holds it; empty when it was given up.
+   */
+  readonly holderIdentity?: string
+  /**
+   * How long others wait after the last renewal that they saw before they take it.
+   */
+  readonly leaseDurationSeconds?: number
+  /**
+   * When its holder got it.
+   */
+  readonly acquireTime?: string
+  /**
+   * When its holder renewed it last.
+   */
+  readonly renewTime?: string
+  /**
+   * How often it changed hands.
+   */
+  readonly leaseTransitions?: number
+  /**
+   * How a coordinator picks the holder; without one nobody does.
+   */
+  readonly strategy?: string
+  /**
+   * Who should get it next.
+   */
+  readonly preferredHolder?: string
 }
 /**
  * A directory or Git repository of manifests that the server keeps applied: what they name is created, changed and, if asked, removed, and drift is put back.

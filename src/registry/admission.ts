@@ -2,7 +2,7 @@ import { randomInt, randomUUID } from 'node:crypto'
 import { asWord, invalidField, invalidObject, strictDecodingError } from '../api/field-errors.ts'
 import { validateMetadata } from '../api/metadata.ts'
 import type { ApiObject } from '../api/object.ts'
-import type { JsonSchema, ResourceDefinition } from '../api/scheme.ts'
+import { isKubernetesKind, type JsonSchema, type ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
 import { type DecodedObject, decodeObject } from '../api/validate.ts'
 import { type Clock, wholeSeconds } from '../base/clock.ts'
@@ -141,9 +141,10 @@ export function checkIdentity(definition: ResourceDefinition, sent: unknown, pre
   }
 }
 
-/** A replacement must say which version it replaces. Kinds of Kubernetes itself never asked for that. */
+/** A replacement must say which version it replaces. Kinds of Kubernetes itself never asked for that, but for the one that is a lock. */
 export function requireVersion(definition: ResourceDefinition, name: string, metadata: unknown): void {
-  if (definition.group === '' || (isJsonObject(metadata) && metadata.resourceVersion)) return
+  if (isKubernetesKind(definition) && definition.kind !== 'Lease') return
+  if (isJsonObject(metadata) && metadata.resourceVersion) return
   const cause = invalidField('metadata.resourceVersion', 0, 'must be specified for an update')
   throw invalidObject(definition, name, [cause])
 }

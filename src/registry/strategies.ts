@@ -3,6 +3,7 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import type { KindMap } from '../generated/types.ts'
 import { configMapStrategy } from './config-map-strategy.ts'
 import { instanceStrategy } from './instance-strategy.ts'
+import { leaseStrategy } from './lease-strategy.ts'
 import { manifestSourceStrategy } from './manifest-source-strategy.ts'
 import { namespaceStrategy } from './namespace-strategy.ts'
 import { processStrategy } from './process-strategy.ts'
@@ -15,6 +16,7 @@ const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
   ConfigMap: configMapStrategy,
   Instance: instanceStrategy,
   ManifestSource: manifestSourceStrategy,
+  Lease: leaseStrategy,
   Namespace: namespaceStrategy,
   Process: processStrategy,
   Revision: revisionStrategy,

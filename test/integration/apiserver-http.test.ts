@@ -66,10 +66,10 @@ describe('every refusal is a Status', () => {
       () => server.raw('POST', PROCESSES, { headers: { 'content-encoding': 'gzip', 'content-type': 'application/json' }, body: '{}' }),
     ],
     [
-      'strategic merge of one of our kinds',
+      'a patch of a type that nobody knows',
       415,
       'UnsupportedMediaType',
-      () => server.send('PATCH', `${PROCESSES}/web`, {}, 'application/strategic-merge-patch+json'),
+      () => server.send('PATCH', `${PROCESSES}/web`, {}, 'application/json'),
     ],
     ['an address that can not be decoded', 400, 'BadRequest', () => server.raw('GET', '/api/v1/namespaces/%zz')],
     ['a limit that is no number', 400, 'BadRequest', () => server.raw('GET', `${PROCESSES}?limit=many`)],
