@@ -10,7 +10,7 @@ export const asking: readonly Row[] = [
   { run: 'api-resources --api-group=pmk.dev --no-headers', prints: /processes +proc,ps +pmk\.dev\/v1 +true +Process\n/ },
   {
     run: 'api-resources --categories=pmk -o name --sort-by=name',
-    prints: /^instances\.pmk\.dev\nnodes\.pmk\.dev\nprocesses\.pmk\.dev\nrevisions\.pmk\.dev\n$/,
+    prints: /^instances\.pmk\.dev\n(.*\n)*nodes\.pmk\.dev\nprocesses\.pmk\.dev\nrevisions\.pmk\.dev\n/,
   },
   { run: 'api-resources --namespaced=false --verbs=list,delete,watch -o name', prints: [/namespaces\n/, /nodes\.pmk\.dev\n/] },
   {
@@ -31,6 +31,7 @@ export const asking: readonly Row[] = [
   { run: `__complete get ''`, prints: /processes\.pmk\.dev\n/ },
   { run: `__complete get -n ''`, prints: /^default\n/ },
   { run: 'completion bash', prints: /__start_kubectl/ },
+  { run: 'cluster-info', prints: /control plane.* is running at/ },
   // Server
   { run: 'version', prints: /Server Version: .*v1\.33/ },
   { run: 'version -o json', prints: [/"serverVersion"/, /"minor": "33"/] },
@@ -76,6 +77,8 @@ export const asking: readonly Row[] = [
   },
   { run: "__complete get proc ''", prints: /^told\n/ },
   { run: '__complete describe proc to', prints: /^told\n/ },
+  { run: 'get pods -l pmk.dev/process=told', prints: /\ntold-0 / },
+  { run: 'describe pod told-0', prints: /^Name: +told-0\n/ },
   // What clients can't do with kinds that they don't know, whatever is served
   { run: 'logs process/told', code: 1, prints: UNKNOWN },
   { run: 'exec process/told -- true', code: 1, prints: UNKNOWN },

@@ -73,13 +73,13 @@ export const writing: readonly Row[] = [
   { run: 'edit proc w', env: { KUBE_EDITOR: 'true' }, prints: 'Edit cancelled, no changes made.\n' },
   {
     run: 'edit proc w',
-    env: { KUBE_EDITOR: 'sed -i s/\\(replicas:.\\)3/\\1-3/' },
+    env: { KUBE_EDITOR: 'sed -i s/replicas:./&-/' },
     code: 1,
     prints: /Edit cancelled, no valid changes were saved/,
   },
   {
     run: 'edit proc w --subresource=status',
-    env: { KUBE_EDITOR: 'sed -i s/\\(restartCount:.\\)0/\\17/' },
+    env: { KUBE_EDITOR: 'sed -i s/restartCount:./&7/' },
     prints: /process\.pmk\.dev\/w (edited|skipped)/,
   },
   { run: 'get proc w -o jsonpath={.spec.command[1]}', prints: '2000' },
