@@ -103,7 +103,7 @@ export class KubectlLane {
     return spawn(this.#program, wordsOf(run), {
       cwd: join(this.#dir.path, 'work'),
       // Go needs a quarter less time when it doesn't collect what so short a life leaves.
-      env: { PATH: process.env.PATH, HOME: home, GOGC: 'off', KUBECONFIG: join(this.#dir.path, 'config'), ...env },
+      env: { PATH: process.env.PATH, HOME: home, TMPDIR: this.#dir.path, GOGC: 'off', KUBECONFIG: join(this.#dir.path, 'config'), ...env },
       timeout: PATIENCE,
       stdio: 'pipe',
     })

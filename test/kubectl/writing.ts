@@ -73,7 +73,7 @@ export const writing: readonly Row[] = [
   { run: 'edit proc w', env: { KUBE_EDITOR: 'true' }, prints: 'Edit cancelled, no changes made.\n' },
   {
     run: 'edit proc w',
-    env: { KUBE_EDITOR: 'sed -i s/replicas:./&-/' },
+    env: { KUBE_EDITOR: 'sed -i s/Running/Maybe/' },
     code: 1,
     prints: /Edit cancelled, no valid changes were saved/,
   },
