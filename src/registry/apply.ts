@@ -14,6 +14,7 @@ import { difference, EMPTY_SET, type FieldSet, intersection, isEmptySet, union }
 import { lastAppliedFields, withLastApplied } from './kubectl-last-applied.ts'
 import { decodeOwners, encodeOwners, isSameOwner, isSameOwnership, type Owner, ownable } from './managed-fields.ts'
 import { prune } from './prune.ts'
+import { fitOwned } from './schema-change.ts'
 import { compare, differing, everythingIn, fieldsOf, merge, SAME, unsetEmptied } from './typed-merge.ts'
 
 export interface ApplyOptions {
@@ -81,7 +82,7 @@ export function applyConfiguration(options: ApplyOptions): ApiObject {
   const remaining = others.map((owner) => loseFields(owner, lost)).filter((owner) => !isEmptySet(owner.fields))
   const own = isEmptySet(fields) ? [] : [{ ...self, fields, time: wholeSeconds(options.now) }]
   const same = comparison === SAME && jsonEqual(next, base)
-  const unchanged = live !== undefined && same && isSameOwnership([...remaining, ...own], liveOwners(live))
+  const unchanged = live !== undefined && same && isSameOwnership([...remaining, ...own], liveOwners(definition, live))
   const result = unchanged ? live : withManagedFields((same ? base : next) as unknown as ApiObject, encodeOwners([...remaining, ...own]))
   return manager === KUBECTL && subresource === undefined ? withLastApplied(result, config) : result
 }
@@ -142,7 +143,7 @@ function checkConfiguration({ definition, config, subresource }: ApplyOptions): 
 
 /** An apply to the status finds its fields owned too: else it would change without a word what was there before. */
 function ownersBeforeApply({ definition, now, subresource }: ApplyOptions, live: ApiObject, base: JsonObject): readonly Owner[] {
-  const owners = liveOwners(live)
+  const owners = liveOwners(definition, live)
   if (owners.length > 0) return owners
   const { apiVersion, kind } = definition
   const present = differing(compare(definition.schema, { apiVersion, kind }, base))
@@ -158,7 +159,7 @@ interface Recorded {
 }
 
 /** The owners that a client sent along, if it may and they can be read; else the stored ones. */
-function ownersBeforeUpdate({ live, result, subresource }: UpdateOptions): Recorded {
+function ownersBeforeUpdate({ definition, live, result, subresource }: UpdateOptions): Recorded {
   const sent = result.metadata.managedFields
   const stored = live?.metadata.managedFields
   if (subresource === undefined && sent !== undefined && !jsonEqual(sent, stored)) {
@@ -168,19 +169,22 @@ function ownersBeforeUpdate({ live, result, subresource }: UpdateOptions): Recor
     const owners = decodeOwners(sent)
     if (owners !== undefined) return { owners }
   }
-  return live === undefined ? { owners: [] } : { owners: liveOwners(live), entries: stored }
+  return live === undefined ? { owners: [] } : { owners: liveOwners(definition, live), entries: stored }
 }
 
 const NONE: readonly ManagedFieldsEntry[] = []
 /** Of the objects that are being written at the time, again and again. */
 const storedOwners = new BoundedMap<readonly ManagedFieldsEntry[], readonly Owner[]>(2_048)
 
-/** The owners of a stored object. A list that can't be read counts as none. Read once for each stored list. */
-function liveOwners(live: ApiObject): readonly Owner[] {
+/** The owners of a stored object, by the schema of today. A list that can't be read counts as none. Read once for each stored list. */
+function liveOwners({ schema }: ResourceDefinition, live: ApiObject): readonly Owner[] {
   const entries = live.metadata.managedFields ?? NONE
   const known = storedOwners.get(entries)
   if (known !== undefined) return known
-  const owners = decodeOwners(entries) ?? []
+  const stored = decodeOwners(entries) ?? []
+  const sets = stored.map(({ fields }) => fields)
+  const fitted = fitOwned(schema, live, sets)
+  const owners = fitted === sets ? stored : stored.map((owner, index) => ({ ...owner, fields: fitted[index] ?? owner.fields }))
   if (Object.isFrozen(entries)) storedOwners.set(entries, owners)
   return owners
 }

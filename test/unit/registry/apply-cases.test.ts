@@ -1,5 +1,5 @@
 import { describe } from 'node:test'
-import { runCases } from './apply-cases.ts'
+import { integer, keyed, runCases, setOf, struct, text } from './apply-cases.ts'
 
 /*
  * The situations in which server-side apply is known to be got wrong, by the names under which Kubernetes tests them. What is
@@ -503,6 +503,105 @@ describe('conflicts (NewFromSets, ConflictsFromManagers)', () => {
           'bob: .struct.name',
         ],
       ],
+    },
+  ])
+})
+
+describe('schemas that change (GranularToAtomic, AtomicToGranular, ReconcileFieldSetWithSchema, AssociativeListSchemaChanges, PromoteFieldToAssociativeListKey)', () => {
+  const granular = struct({ name: text, value: integer })
+  const atomic = { ...granular, 'x-kubernetes-map-type': 'atomic' as const }
+  const byNameAndId = keyed(['name', 'id'], { name: text, id: { ...integer, default: 1 }, value: integer, other: integer })
+  runCases([
+    {
+      title: 'who owned a part of what is one value now owns it all',
+      steps: [
+        ['apply', 'a', { struct: { value: 1 } }],
+        ['schema', { struct: atomic }],
+        ['conflict', 'b', { struct: { name: 'x' } }, 'a: .struct'],
+        ['force', 'b', { struct: { name: 'x' } }],
+      ],
+      object: { struct: { name: 'x' } },
+      owners: { 'b/Apply': '.struct' },
+    },
+    {
+      title: 'who had lost all parts owns nothing of the one value',
+      steps: [
+        ['apply', 'a', { struct: { value: 1 } }],
+        ['force', 'b', { struct: { value: 2 } }],
+        ['schema', { struct: atomic }],
+        ['conflict', 'c', { struct: { name: 'x' } }, 'b: .struct'],
+      ],
+    },
+    {
+      title: 'an update of what is one value now leaves nobody with parts of it',
+      steps: [
+        ['apply', 'a', { struct: { value: 1 }, text: 'x' }],
+        ['schema', { struct: atomic }],
+        ['update', 'u', { struct: { value: 2 } }],
+      ],
+      owners: { 'a/Apply': '.text', 'u/Update': '.struct' },
+    },
+    {
+      title: 'who owned what was one value owns all of its parts',
+      steps: [
+        ['schema', { struct: atomic }],
+        ['apply', 'a', { struct: { value: 1, name: 'a' } }],
+        ['conflict', 'b', { struct: { name: 'b' } }, 'a: .struct'],
+        ['schema', { struct: granular }],
+        ['conflict', 'b', { struct: { name: 'b' } }, 'a: .struct.name'],
+        ['force', 'b', { struct: { name: 'b' } }],
+      ],
+      object: { struct: { value: 1, name: 'b' } },
+      owners: { 'a/Apply': '.struct .struct.value', 'b/Apply': '.struct.name' },
+    },
+    {
+      title: 'a list that was one value belongs to its owner item by item, and the other way round',
+      steps: [
+        ['schema', { set: { type: 'array', items: text } }],
+        ['apply', 'a', { set: ['a', 'b'] }],
+        ['schema', { set: setOf(text) }],
+        ['apply', 'b', { set: ['b', 'c'] }],
+        ['apply', 'a', { set: ['a'] }],
+        ['schema', { set: { type: 'array', items: text } }],
+        ['conflict', 'b', { set: ['x'] }, 'a: .set'],
+      ],
+      object: { set: ['a', 'b', 'c'] },
+    },
+    {
+      title: 'an empty struct that was said to be there does not make its owner own what others put into it',
+      steps: [
+        ['apply', 'a', { struct: {} }],
+        ['apply', 'b', { struct: { name: 'x' } }],
+        ['apply', 'b', { struct: { name: 'y' } }],
+        ['apply', 'b', {}],
+      ],
+      object: { struct: {} },
+      owners: { 'a/Apply': '.struct' },
+    },
+    {
+      title: 'items get another key: those that are said again are the same items, and more may be said beside them',
+      steps: [
+        ['apply', 'a', { list: [{ name: 'a', value: 1 }, { name: 'b' }] }],
+        ['schema', { list: byNameAndId }],
+        [
+          'apply',
+          'a',
+          {
+            list: [
+              { name: 'a', value: 2 },
+              { name: 'a', id: 2 },
+              { name: 'b', id: 1 },
+            ],
+          },
+        ],
+      ],
+      object: {
+        list: [
+          { name: 'a', id: 1, value: 2 },
+          { name: 'a', id: 2 },
+          { name: 'b', id: 1 },
+        ],
+      },
     },
   ])
 })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { definitionOf, type JsonSchema, type ResourceDefinition } from '../../../src/api/scheme.ts'
 import { ApiError } from '../../../src/api/status.ts'
+import { deepFreeze } from '../../../src/base/json.ts'
 import { formatFieldPath } from '../../../src/registry/field-path.ts'
 import { EMPTY_SET, fromFieldsV1, pathsOf } from '../../../src/registry/field-set.ts'
 import { type Fields, OneObject } from './one-object.ts'
@@ -77,13 +78,18 @@ export function runCases(cases: readonly Case[]): void {
         if (step[0] === 'schema') {
           const { live } = subject
           subject = new OneObject(definitionWith(step[1]))
-          subject.live = live
+          if (live !== undefined) subject.live = readAgain(live)
         } else run(subject, step)
       }
       if (object !== undefined) assert.deepEqual(contentOf(subject), object)
       if (owners !== undefined) assert.deepEqual(ownersOf(subject), owners)
     })
   }
+}
+
+/** An object as a program that was just started reads it. */
+function readAgain<T>(object: T): T {
+  return deepFreeze(JSON.parse(JSON.stringify(object)) as T)
 }
 
 function run(subject: OneObject, step: Exclude<Step, readonly ['schema', ...unknown[]]>): void {
