@@ -49,7 +49,8 @@ function selection(query: Query, { namespace, name }: Scope): Omit<ListQuery, 'l
     throw apiError('BadRequest', `query parameter resourceVersion: must be a number, got ${JSON.stringify(resourceVersion)}`)
   }
   const fields = textParameter(query, 'fieldSelector')
-  const ofName = name === undefined ? undefined : `metadata.name=${name}`
+  // Whatever a path says is a name, and nothing of it a selector.
+  const ofName = name === undefined ? undefined : `metadata.name=${name.replaceAll(/[\\,=]/g, '\\$&')}`
   return {
     ...optional('namespace', namespace),
     ...optional('labelSelector', textParameter(query, 'labelSelector')),

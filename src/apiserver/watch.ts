@@ -5,6 +5,7 @@ import type { WatchEvent } from '../api/watch-event.ts'
 import { isAbort } from '../base/abort.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Registry, WatchQuery } from '../registry/registry.ts'
+import { BookmarkBell } from './bookmark-bell.ts'
 import { begun } from './prime.ts'
 import { JSON_TYPE, type StreamAnswer } from './route.ts'
 
@@ -25,9 +26,6 @@ export interface WatchOptions {
   readonly random: () => number
   readonly signal: AbortSignal
 }
-
-/** Bookmarks come from the registry about once a second while anything changes; so many would only cost. */
-const BOOKMARK_INTERVAL: Millis = 60_000
 
 /** One line of JSON an event. Throws what is wrong with the query; history that is gone is an event of the stream. */
 export async function watchAnswer(options: WatchOptions): Promise<StreamAnswer> {
@@ -53,35 +51,44 @@ async function* lines(
   first: Promise<IteratorResult<Event>>,
   end: AbortController,
 ): AsyncGenerator<string | Uint8Array> {
-  const { definition, render, clock, random, timeoutSeconds, signal } = options
+  const { definition, query, render, clock, random, timeoutSeconds, signal } = options
   const timeout = timeoutSeconds === undefined ? DEFAULT_TIMEOUT * (1 + random()) : timeoutSeconds * 1_000
   const cancel = clock.schedule(timeout, () => end.abort())
+  const bell = query.allowWatchBookmarks === true ? new BookmarkBell(clock, random, timeout) : undefined
   let isFirst = true
-  let nextBookmarkAt = 0
-  /** Newer than what the client knows, and not sent because another one was, a moment ago. */
-  let heldBack: string | undefined
+  /** From where a client that was told everything so far can go on; undefined while it isn't told all of the beginning. */
+  let position = Number(query.resourceVersion ?? 0) === 0 || query.sendInitialEvents === true ? undefined : query.resourceVersion
+  let isMarked = false
   try {
-    for (let next = await first; !next.done; next = await events.next()) {
+    for (let pending = first; ; ) {
+      const next = bell === undefined ? await pending : await bell.orNext(pending)
+      if (next === undefined) {
+        // Nothing new may have come: it is a sign of life, too.
+        if (position !== undefined) yield bookmark(definition, position, false)
+        continue
+      }
+      if (next.done) break
       const event = next.value
       if (event.type !== 'BOOKMARK') {
         yield render(event.type, event.object, isFirst)
         isFirst = false
-        heldBack = undefined
-      } else if (event.initialEventsEnd || clock.monotonic() >= nextBookmarkAt) {
-        yield bookmark(definition, event.resourceVersion, event.initialEventsEnd ?? false)
-        // The one that ends the initial events says nothing of how long the watch has been quiet.
-        if (!event.initialEventsEnd) nextBookmarkAt = clock.monotonic() + BOOKMARK_INTERVAL
-        heldBack = undefined
+        if (position !== undefined) position = event.object.metadata.resourceVersion
       } else {
-        heldBack = event.resourceVersion
+        position = event.resourceVersion
+        const isEnd = event.initialEventsEnd ?? false
+        // Of the registry's, which come every second, the first one is passed on: with a server that is restarted often, nobody would see a
+        // later one, and who watches what seldom changes would one day ask for history that is gone.
+        if (isEnd || !isMarked) yield bookmark(definition, position, isEnd)
+        isMarked = true
       }
+      pending = events.next()
     }
-    if (heldBack !== undefined) yield bookmark(definition, heldBack, false)
   } catch (err) {
     if (err instanceof ApiError) yield errorLine(err.status)
     else if (!isAbort(err, signal) && !isAbort(err, end.signal)) throw err
   } finally {
     cancel()
+    bell?.cancel()
     end.abort()
     // Whoever stops early lets the source clean up.
     await events.return?.()

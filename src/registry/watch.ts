@@ -4,7 +4,7 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
 import { apiError } from '../api/status.ts'
 import type { WatchEvent } from '../api/watch-event.ts'
-import type { Clock, Millis } from '../base/clock.ts'
+import type { Clock } from '../base/clock.ts'
 import type { Store, StoreEvent } from '../storage/store.ts'
 import { isStoreError } from '../storage/store-error.ts'
 import type { Codec } from './codec.ts'
@@ -28,7 +28,7 @@ type Event = WatchEvent<ApiObject>
 /**
  * The present state if it is asked for, then every change, each once and in order. A consumer that falls behind is given
  * what it missed from the history, in its own time; it is told Expired when that is gone. Where the query
- * allows it, a BOOKMARK comes now and then while other objects change.
+ * allows it, a BOOKMARK comes as soon as a watch that was resumed has caught up, and about once a second while other objects change.
  */
 export async function* watch(
   { store, codec, clock, fixed: fixedObjects }: WatchSources,
@@ -45,9 +45,7 @@ export async function* watch(
     if (asked !== undefined) await waitForRevision(store, clock, asked, signal)
     if (signal.aborted) return
     let position = asked ?? 0
-    // The first one comes as soon as a watch that was resumed has caught up: with a server that is restarted often, nobody would see
-    // a later one, and who watches what seldom changes would one day ask for history that is gone.
-    let lastBookmark = Number.NEGATIVE_INFINITY
+    let marked = 0
     const fixed = await fixedObjects()
     if (query.sendInitialEvents ?? (asked ?? 0) === 0) {
       for (const object of fixed?.objects ?? []) if (matches(object)) yield { type: 'ADDED', object }
@@ -60,7 +58,7 @@ export async function* watch(
         if (signal.aborted) return
       }
       position = page.revision
-      lastBookmark = clock.monotonic()
+      marked = position
       if (bookmarks) yield { type: 'BOOKMARK', resourceVersion: String(position), initialEventsEnd: true }
     } else if (position === 0) {
       position = store.revision()
@@ -72,10 +70,8 @@ export async function* watch(
         for await (const change of store.watch(prefix, position, signal)) {
           position = change.revision
           if (change.type === 'progress') {
-            if (bookmarks && clock.monotonic() - lastBookmark >= BOOKMARK_EVERY) {
-              lastBookmark = clock.monotonic()
-              yield { type: 'BOOKMARK', resourceVersion: String(position) }
-            }
+            if (bookmarks && position > marked) yield { type: 'BOOKMARK', resourceVersion: String(position) }
+            marked = position
             continue
           }
           const event = eventOf(codec, definition, matches, change)
@@ -93,9 +89,6 @@ export async function* watch(
   }
   if (!signal.aborted) throw apiError('ServiceUnavailable', 'the server is stopping', { retryAfterSeconds: 1 })
 }
-
-/** How far apart the BOOKMARKs of one watch are: the store speaks of its progress about once a second. */
-const BOOKMARK_EVERY: Millis = 15_000
 
 /** What a change means to a watcher that sees only what its selectors match. */
 function eventOf(codec: Codec, definition: ResourceDefinition, matches: Matches, change: StoreChange): Event | undefined {

@@ -78,6 +78,12 @@ describe('where a watch starts', () => {
     watch.destroy()
   })
 
+  test('of a single object it takes nothing of the name for a selector', async () => {
+    const watch = await open(`${MAPS}/single,metadata.name!%3Dx?watch=true&timeoutSeconds=1`)
+    await watch.end
+    assert.deepEqual(watch.events, [])
+  })
+
   test('history that is gone is an ERROR event, and then the body ends', async () => {
     await server.send('POST', MAPS, map('old'))
     const from = Number(await current()) - 1

@@ -77,18 +77,19 @@ test('the end of the initial events carries the version of their state, from whi
   assert.deepEqual(watch.events[1], { type: 'BOOKMARK', resourceVersion: world.registry.resourceVersion(), initialEventsEnd: true })
 })
 
-test('a BOOKMARK comes once the watch has caught up, then now and then while other objects change, and only when asked for', async () => {
+test('a BOOKMARK comes once the watch has caught up, then every second while other objects change, and only when asked for', async () => {
   const world = await testRegistry()
   const marked = run(world, { sendInitialEvents: false, allowWatchBookmarks: true })
   const unmarked = run(world, { sendInitialEvents: false })
   await settle()
-  for (let second = 0; second < 40; second++) {
+  for (let second = 0; second < 5; second++) {
     await world.client.for('Secret').create({ apiVersion: 'v1', kind: 'Secret', metadata: { name: `s${second}` } })
     await world.clock.advance(1_000)
   }
   marked.end()
   unmarked.end()
-  assert.deepEqual(marked.types(), ['BOOKMARK', 'BOOKMARK', 'BOOKMARK'])
+  assert.ok(marked.events.length >= 5 && marked.types().every((type) => type === 'BOOKMARK'), marked.types().join(', '))
+  assert.deepEqual(marked.events.at(-1), { type: 'BOOKMARK', resourceVersion: world.registry.resourceVersion() })
   assert.deepEqual(unmarked.types(), [])
 })
 
