@@ -37,7 +37,7 @@ export function healthRoutes(version: string, ready: () => Readiness, storeRefus
       methods: { GET: (request) => check(request.parameters.check, { ping: alive, ready: () => readiness(request), store }) },
     },
   ]
-  return routes.map((route) => ({ ...route, vital: true }))
+  return routes.map((route) => ({ ...route, vital: true, public: true }))
 }
 
 function check(name: string | undefined, checks: Readonly<Record<string, () => TextAnswer>>): TextAnswer {

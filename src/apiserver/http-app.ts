@@ -10,8 +10,9 @@ import {
 import { ApiError, apiError, type Status } from '../api/status.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
+import type { UserInfo } from '../registry/registry.ts'
 import type { AuditTrail } from './audit.ts'
-import type { Authenticate } from './authentication.ts'
+import type { Authenticate, Peer } from './authentication.ts'
 import { Cancellation, Deadlines, InFlight, type Limits, tooMany } from './limits.ts'
 import { refusalOfWebPage } from './origin.ts'
 import { queryOf } from './query.ts'
@@ -31,6 +32,9 @@ export const LINGER: Millis = 1_000
 /** Answers from this size on are counted among the bytes that are held for clients. */
 const LARGE = 64 * 1024
 
+/** Who asks a public route. */
+const ANONYMOUS: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
 
 const noCompiler = (): never => {
@@ -40,6 +44,9 @@ const noCompiler = (): never => {
 export interface HttpAppOptions {
   readonly routes: readonly Route[]
   readonly authenticate: Authenticate
+  readonly peerOf: (socket: Socket) => Peer
+  /** By which clients over TCP may call this server: lower case, addresses without brackets. */
+  readonly names: () => ReadonlySet<string>
   readonly clock: Clock
   readonly log: Logger
   readonly limits: Limits
@@ -52,6 +59,10 @@ export interface HttpAppOptions {
 export class HttpApp {
   readonly #app: FastifyInstance
   readonly #authenticate: Authenticate
+  readonly #peerOf: (socket: Socket) => Peer
+  readonly #names: () => ReadonlySet<string>
+  readonly #users = new WeakMap<IncomingMessage, UserInfo>()
+  readonly #public: ReadonlySet<string | undefined>
   readonly #clock: Clock
   readonly #log: Logger
   readonly #inFlight: InFlight
@@ -67,13 +78,16 @@ export class HttpApp {
   readonly #streams = new Set<Cancellation>()
   #stopping = false
 
-  constructor({ routes, authenticate, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
+  constructor({ routes, authenticate, peerOf, names, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
     this.#inFlight = new InFlight(limits)
     this.#limits = limits
     this.#isCrowded = isCrowded
     this.#audit = audit
     this.#vital = new Set(routes.filter(({ vital }) => vital === true).map(({ path }) => path))
+    this.#public = new Set(routes.filter((route) => route.public === true).map(({ path }) => path))
     this.#authenticate = authenticate
+    this.#peerOf = peerOf
+    this.#names = names
     this.#clock = clock
     this.#log = log
     this.#deadlines = new Deadlines(clock)
@@ -97,6 +111,7 @@ export class HttpApp {
       audit?.begin(request.raw, reply.raw)
       done(this.#refusalOf(request.raw) ?? this.#admit(request, reply))
     })
+    this.#app.addHook('onRequest', (request, reply, done) => this.#identify(request, reply, done))
     this.#app.setErrorHandler((err, request, reply) => this.#refuse(request, reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
       // A method that no route knows ends here even on a path that is served.
@@ -186,7 +201,7 @@ export class HttpApp {
       return apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
     }
     const refusal = this.#upgrades.has(request) ? refusalOfUpgrade(request) : undefined
-    return refusal ?? (isLocal(request) ? undefined : refusalOfWebPage(headers))
+    return refusal ?? (this.#peerOf(request.socket).local ? undefined : refusalOfWebPage(headers, this.#names()))
   }
 
   /** Before the body is read, since bodies are what takes room. Gives the reason for which there is no room. */
@@ -206,10 +221,33 @@ export class HttpApp {
     }
   }
 
+  /** Before the body is read, and before anything is told about paths: nothing is for strangers but the public routes. */
+  #identify({ raw, routeOptions }: FastifyRequest, reply: FastifyReply, done: (err?: Error) => void): void {
+    if (this.#public.has(routeOptions.url)) {
+      done()
+      return
+    }
+    const refuse = (err: Error): void => {
+      // Nobody waits for the rest of the body.
+      if (lengthOf(raw) > 0) reply.raw.shouldKeepAlive = false
+      done(err)
+    }
+    const accept = (user: UserInfo): void => {
+      this.#users.set(raw, user)
+      this.#audit?.note(raw, { user })
+      done()
+    }
+    try {
+      const user = this.#authenticate({ ...this.#peerOf(raw.socket), headers: raw.headers })
+      if (user instanceof Promise) user.then(accept, refuse)
+      else accept(user)
+    } catch (err) {
+      refuse(err as Error)
+    }
+  }
+
   async #run(handler: Handler, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
     const { raw, headers, body } = request
-    const user = await this.#authenticate({ headers, local: isLocal(raw) })
-    this.#audit?.note(raw, { user })
     const url = raw.url ?? '/'
     const apiRequest: ApiRequest = {
       method: request.method,
@@ -218,7 +256,7 @@ export class HttpApp {
       parameters: checkedParameters(request.params as Readonly<Record<string, string>>),
       headers,
       body: { contentType: headers['content-type'], bytes: body as Uint8Array | undefined },
-      user,
+      user: this.#users.get(raw) ?? ANONYMOUS,
       get signal() {
         return cancellation.signal
       },
@@ -273,11 +311,6 @@ function lengthOf({ headers }: IncomingMessage): number {
   const length = Number(headers['content-length'] ?? 0)
   // What is longer is refused before it is read.
   return length <= BODY_LIMIT ? length : 0
-}
-
-/** Streams of a unix socket have no address. */
-function isLocal({ socket }: IncomingMessage): boolean {
-  return socket.remoteAddress === undefined
 }
 
 function handlerFor(route: Route, method: string): Handler {

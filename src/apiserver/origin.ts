@@ -1,18 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { apiError } from '../api/status.ts'
 
-const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]'])
-
 /**
  * Refuses what a web page made a browser send to a port of this machine: requests with an Origin, and those to a name
- * that an outsider let point here. Gives the refusal, ApiError(Forbidden), or undefined.
+ * that isn't one of the server's (`names`: lower case, addresses without brackets), which an outsider may let point here.
+ * Gives the refusal, ApiError(Forbidden), or undefined.
  *
  * With a token of its own a request with an Origin is served, such as those that Headlamp passes on: no browser adds one by itself, and a page of
  * another origin may name that header only after a question that is refused here. A WebSocket's subprotocol is the exception, but
  * what it carries is the token itself. Nothing but the token may then say who asks: see `Credentials`.
  */
-export function refusalOfWebPage({ host, origin, authorization }: IncomingHttpHeaders): Error | undefined {
+export function refusalOfWebPage({ host, origin, authorization }: IncomingHttpHeaders, names: ReadonlySet<string>): Error | undefined {
   if (origin !== undefined && !/^bearer ./i.test(authorization ?? '')) return apiError('Forbidden', 'requests of web pages are not served')
-  const name = (host ?? '').replace(/:[0-9]+$/, '').toLowerCase()
-  return LOOPBACK.has(name) ? undefined : apiError('Forbidden', `this server is not called ${JSON.stringify(name)}`)
+  const name = (host ?? '')
+    .replace(/:[0-9]+$/, '')
+    .replace(/^\[(.*)\]$/, '$1')
+    .toLowerCase()
+  return names.has(name) ? undefined : apiError('Forbidden', `this server is not called ${JSON.stringify(name)}`)
 }

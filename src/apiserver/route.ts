@@ -57,6 +57,8 @@ export interface Route {
   readonly patient?: true
   /** Answered also while the server is overloaded. */
   readonly vital?: true
+  /** Answered to everybody, without credentials. */
+  readonly public?: true
 }
 
 export const JSON_TYPE = 'application/json'

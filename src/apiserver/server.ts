@@ -1,4 +1,5 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type ServerOptions as HttpOptions, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import type { NodeGateways } from '../api/node-gateway.ts'
 import { definitions } from '../api/scheme.ts'
@@ -7,7 +8,7 @@ import type { Logger } from '../base/log.ts'
 import type { Registry } from '../registry/registry.ts'
 import { agentRoutes } from './agent-routes.ts'
 import { type AuditSink, AuditTrail } from './audit.ts'
-import { type Authenticate, socketAuthentication } from './authentication.ts'
+import { type Authenticate, createAuthentication } from './authentication.ts'
 import { type Backup, backupRoute } from './backup-route.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
@@ -15,10 +16,13 @@ import { HttpApp, LINGER } from './http-app.ts'
 import { LIMITS, type Limits } from './limits.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
+import { Peers } from './peer.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
-import { listenOnSocket } from './socket.ts'
+import { createSecureServer, secureContextOf, type TlsCredentials } from './secure-server.ts'
+import { BACKLOG, listenOnSocket } from './socket.ts'
 import { statusOfCode } from './status-errors.ts'
+import { storedTokens } from './token-verifier.ts'
 import { responseOn } from './upgrade.ts'
 
 /** How often it is looked for slow requests: so many times within what the head of one may take. */
@@ -45,20 +49,31 @@ export interface ApiServerOptions {
   readonly storeRefusal?: () => string | undefined
   /** Absent: backups are made some other way. */
   readonly backup?: Backup
-  readonly authenticate?: Authenticate
   /** Is told of each write that a client asks for. */
   readonly audit?: AuditSink
+  /** Absent: by the unix socket, client certificates and the Tokens of the registry. */
+  readonly authenticate?: Authenticate
   /** Numbers in [0, 1). */
   readonly random?: () => number
   /** Where it takes less, or more, than usual. */
   readonly limits?: Partial<Limits>
 }
 
-export type ListenAddress = { readonly socketPath: string } | { readonly host: string; readonly port: number }
+/** A TCP port: always with TLS. */
+export interface SecureAddress {
+  readonly host: string
+  /** 0: any free one. */
+  readonly port: number
+  readonly credentials: TlsCredentials
+}
 
 export interface ApiServer {
-  /** May be called for several addresses. Gives the address with the port that was taken for 0. */
-  listen(address: ListenAddress): Promise<ListenAddress>
+  /** Listens on a unix socket, whose clients are the server's own user. */
+  listen(address: { readonly socketPath: string }): Promise<void>
+  /** Listens on a TCP port, too. Gives the port. A port that can't be had is the system's error. */
+  listenSecurely(address: SecureAddress): Promise<number>
+  /** From the next connection on, the ports are served with these. */
+  useCredentials(credentials: TlsCredentials): void
   /** Watches and log streams open now. */
   readonly streams: number
   /** Requests under way, streams and those of health left out. */
@@ -79,6 +94,10 @@ class HttpApiServer implements ApiServer {
   readonly #app: HttpApp
   readonly #clock: Clock
   readonly #servers = new Set<Server>()
+  readonly #secureServers = new Set<SecureServer>()
+  readonly #peers = new Peers()
+  /** The names by which clients over TCP may call this server. */
+  #names: ReadonlySet<string> = new Set()
   readonly #limits: Limits
   #connections = 0
   readonly #crowded = new WeakSet<Socket>()
@@ -87,8 +106,9 @@ class HttpApiServer implements ApiServer {
   readonly #upgraded = new Set<Socket>()
 
   constructor(options: ApiServerOptions) {
-    const { registry, gateways, clock, log, version, ready, authenticate = socketAuthentication(), random = Math.random } = options
+    const { registry, gateways, clock, log, version, ready, random = Math.random } = options
     const { storeRefusal = () => undefined, backup, audit } = options
+    const { authenticate = createAuthentication({ clock, tokens: storedTokens(registry, clock) }) } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
     const routes: readonly Route[] = [
@@ -102,6 +122,8 @@ class HttpApiServer implements ApiServer {
     this.#app = new HttpApp({
       routes: [...routes, rootRoute(routes)],
       authenticate,
+      peerOf: (socket) => this.#peers.of(socket),
+      names: () => this.#names,
       clock,
       log,
       limits: this.#limits,
@@ -126,40 +148,75 @@ class HttpApiServer implements ApiServer {
     return this.#app.held
   }
 
-  async listen(address: ListenAddress): Promise<ListenAddress> {
+  async listen({ socketPath }: { readonly socketPath: string }): Promise<void> {
     await this.#app.ready()
-    const server = createServer(
-      {
-        highWaterMark: RESPONSE_BUFFER,
-        maxHeaderSize: MAX_HEADER_SIZE,
-        headersTimeout: this.#limits.headWithin,
-        requestTimeout: this.#limits.receivedWithin,
-        connectionsCheckingInterval: this.#limits.headWithin / LOOKS_FOR_SLOW,
-        keepAliveTimeout: KEEP_ALIVE,
+    const server = createServer(this.#httpOptions(), this.#onRequest)
+    server.on('connection', (socket) => {
+      this.#peers.addLocal(socket)
+      this.#count(server, socket)
+    })
+    this.#answerOthers(server)
+    await listenOnSocket(server, socketPath)
+    this.#servers.add(server)
+  }
+
+  async listenSecurely({ host, port, credentials }: SecureAddress): Promise<number> {
+    await this.#app.ready()
+    const server = createSecureServer({
+      http: this.#httpOptions(),
+      credentials,
+      handshakeWithin: this.#limits.headWithin,
+      onRequest: this.#onRequest,
+      onConnection: (secure, plain) => {
+        this.#peers.addSecure(secure)
+        if (this.#crowded.has(plain)) this.#crowded.add(secure)
       },
-      (request, response) => {
-        this.#answers.add(response)
-        this.#app.handle(request, response)
-      },
-    )
-    server.on('connection', (socket) => this.#count(server, socket))
+    })
+    server.on('connection', (socket: Socket) => this.#count(server, socket))
+    this.#answerOthers(server)
+    this.#setNames(credentials)
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen({ port, host, backlog: BACKLOG }, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+    this.#servers.add(server)
+    this.#secureServers.add(server)
+    return (server.address() as AddressInfo).port
+  }
+
+  useCredentials(credentials: TlsCredentials): void {
+    for (const server of this.#secureServers) server.setSecureContext(secureContextOf(credentials))
+    this.#setNames(credentials)
+  }
+
+  #setNames({ names }: TlsCredentials): void {
+    this.#names = new Set(names.map((name) => name.toLowerCase()))
+  }
+
+  #httpOptions(): HttpOptions {
+    const { headWithin, receivedWithin } = this.#limits
+    return {
+      highWaterMark: RESPONSE_BUFFER,
+      maxHeaderSize: MAX_HEADER_SIZE,
+      headersTimeout: headWithin,
+      requestTimeout: receivedWithin,
+      connectionsCheckingInterval: headWithin / LOOKS_FOR_SLOW,
+      keepAliveTimeout: KEEP_ALIVE,
+    }
+  }
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#answers.add(response)
+    this.#app.handle(request, response)
+  }
+
+  #answerOthers(server: Server | SecureServer): void {
     server.on('clientError', (err, socket) => refuseBrokenRequest(err, socket as Socket, this.#answers.on(socket as Socket)))
     server.on('checkExpectation', refuseExpectation)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
-    if ('socketPath' in address) {
-      await listenOnSocket(server, address.socketPath)
-      this.#servers.add(server)
-      return address
-    }
-    if (!['127.0.0.1', '::1', 'localhost'].includes(address.host)) {
-      throw new Error(`${address.host} is no loopback address: plain HTTP is served on this machine only`)
-    }
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject)
-      server.listen(address.port, address.host, resolve)
-    })
-    this.#servers.add(server)
-    return { host: address.host, port: (server.address() as AddressInfo).port }
   }
 
   /** Answered as any other request, though Node reads no more requests from its connection. */
@@ -177,7 +234,7 @@ class HttpApiServer implements ApiServer {
   }
 
   /** One connection too many costs those that are idle their place, and may ask for the server's health. */
-  #count(server: Server, socket: Socket): void {
+  #count(server: Server | SecureServer, socket: Socket): void {
     const { connections } = this.#limits
     if (this.#connections >= connections + HEALTH_CONNECTIONS) {
       socket.destroy()
@@ -207,6 +264,7 @@ class HttpApiServer implements ApiServer {
     stopSweeping()
     cancel()
     this.#servers.clear()
+    this.#secureServers.clear()
     await this.#app.close()
   }
 

@@ -7,7 +7,7 @@ import nodeProcess from 'node:process'
 const MAX_PATH_BYTES = 107
 
 /** Connections that wait to be let in while the loop is busy; beyond, clients are told at once that nobody answers. */
-const BACKLOG = 4_096
+export const BACKLOG = 4_096
 
 /**
  * Listens on a unix socket that only its owner may open. A socket file that nobody answers on is a left-over and is

@@ -4,12 +4,7 @@ import { isTokenOf, tokenNameOf } from '../api/token-text.ts'
 import { type Clock, epochOf } from '../base/clock.ts'
 import type { Token } from '../generated/types.ts'
 import type { Registry, UserInfo } from '../registry/registry.ts'
-
-/** Says whose a bearer token is. */
-export interface TokenVerifier {
-  /** Undefined for a token that isn't accepted; why, isn't told. Fails with an ApiError when it can't be looked up. */
-  verify(token: string): Promise<UserInfo | undefined>
-}
+import type { TokenVerifier } from './authentication.ts'
 
 const TOKENS = definitionOf('Token')
 

@@ -70,6 +70,11 @@ export function timestampOf(epoch: Millis): Timestamp {
   return new Date(epoch).toISOString()
 }
 
+/** For libraries that want a Date. */
+export function dateOf(epoch: Millis): Date {
+  return new Date(epoch)
+}
+
 /** The form of HTTP's headers: `Thu, 01 Jan 1970 00:00:00 GMT`. */
 export function httpDateOf(epoch: Millis): string {
   return new Date(epoch).toUTCString()

@@ -325,26 +325,6 @@ describe('the socket', () => {
       await dir.remove()
     }
   })
-
-  test('plain HTTP is served on loopback only, and not to web pages', async () => {
-    const open = make()
-    await assert.rejects(open.listen({ host: '0.0.0.0', port: 0 }), /no loopback address/)
-    const address = await open.listen({ host: '127.0.0.1', port: 0 })
-    assert.ok('port' in address)
-    const client = createHttpClient({ url: `http://127.0.0.1:${address.port}` })
-    try {
-      assert.equal((await client.request({ method: 'GET', path: '/apis' })).status, 200)
-      await assert.rejects(client.request({ method: 'GET', path: '/apis', headers: { origin: 'https://evil.example' } }), (err) =>
-        hasReason(err, 'Forbidden'),
-      )
-      await assert.rejects(client.request({ method: 'GET', path: '/apis', headers: { host: 'rebound.example' } }), (err) =>
-        hasReason(err, 'Forbidden'),
-      )
-    } finally {
-      await client.close()
-      await open.close()
-    }
-  })
 })
 
 describe('the client', () => {

@@ -8,24 +8,24 @@ import { TestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { RawConnection } from '../support/raw-connection.ts'
 import { tempDir } from '../support/temp-dir.ts'
+import { TlsAccess } from '../support/tls-access.ts'
 
 const hasKubectl = spawnSync('kubectl', ['version', '--client']).status === 0
 
 /** More than one kubectl sends at once, and few enough to be taken by a test. */
 const REQUESTS = 30
 
-/** The kubectl that is installed, over plain HTTP on loopback, where it needs no credentials. */
+/** The kubectl that is installed, over TLS with a client certificate. */
 describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
   let server: TestApiServer
   let dir: Awaited<ReturnType<typeof tempDir>>
-  let url: string
+  let access: TlsAccess
 
   before(async () => {
     dir = await tempDir()
     server = await TestApiServer.start({ limits: { requests: REQUESTS } })
-    const address = await server.server.listen({ host: '127.0.0.1', port: 0 })
-    assert.ok('port' in address)
-    url = `http://127.0.0.1:${address.port}`
+    access = await TlsAccess.open(server.server)
+    await writeFile(join(dir.path, 'kubeconfig'), await access.kubeconfig())
   })
   after(async () => {
     await server.stop()
@@ -33,9 +33,9 @@ describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
   })
 
   function kubectl(...args: string[]): Promise<{ readonly code: number; readonly out: string }> {
-    const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: '/dev/null' }
+    const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: join(dir.path, 'kubeconfig') }
     return new Promise((resolve) => {
-      execFile('kubectl', ['-s', url, '--cache-dir', join(dir.path, 'cache'), ...args], { env, timeout: 60_000 }, (err, stdout, stderr) => {
+      execFile('kubectl', ['--cache-dir', join(dir.path, 'cache'), ...args], { env, timeout: 60_000 }, (err, stdout, stderr) => {
         resolve({ code: err === null ? 0 : Number(err.code), out: `${stdout}${stderr}` })
       })
     })
@@ -85,8 +85,8 @@ describe('kubectl', { skip: !hasKubectl && 'kubectl is not installed' }, () => {
     const held = Array.from({ length: REQUESTS }, () => new RawConnection(server.socketPath).write(half))
     try {
       await eventually(() => assert.equal(server.server.requests, REQUESTS))
-      const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: '/dev/null' }
-      const child = spawn('kubectl', ['-s', url, '-v=8', 'get', '--raw', '/api/v1/namespaces'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+      const env = { PATH: process.env.PATH, HOME: dir.path, KUBECONFIG: join(dir.path, 'kubeconfig') }
+      const child = spawn('kubectl', ['-v=8', 'get', '--raw', '/api/v1/namespaces'], { env, stdio: ['ignore', 'pipe', 'pipe'] })
       let [out, told] = ['', '']
       child.stdout.on('data', (chunk: Buffer) => {
         out += chunk.toString()

@@ -8,6 +8,7 @@ import { TestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeClock } from '../support/fake-clock.ts'
 import { RawConnection } from '../support/raw-connection.ts'
+import { TlsAccess } from '../support/tls-access.ts'
 import { openSocketWatch, Refused, type SocketWatch, seen } from '../support/watches.ts'
 
 const MAPS = '/api/v1/namespaces/default/configmaps'
@@ -317,10 +318,9 @@ describe('who may watch', () => {
   }
 
   describe('on a port, where web pages can ask', () => {
-    let url = ''
+    let access: TlsAccess
     before(async () => {
-      const address = await guarded.server.listen({ host: '127.0.0.1', port: 0 })
-      url = 'port' in address ? `ws://127.0.0.1:${address.port}` : ''
+      access = await TlsAccess.open(guarded.server)
     })
     const page = { origin: 'https://elsewhere.example' }
     const rows: readonly (readonly [string, Readonly<Record<string, string>>, readonly string[], number])[] = [
@@ -335,7 +335,12 @@ describe('who may watch', () => {
     ]
     for (const [title, headers, protocols, code] of rows) {
       test(`${title} gets ${code}`, async () => {
-        const answer = await openSocketWatch(url, `${MAPS}?watch=1`, headers, protocols).then(
+        const answer = await openSocketWatch(
+          { url: access.url, ca: access.serverAuthority.certificate },
+          `${MAPS}?watch=1`,
+          headers,
+          protocols,
+        ).then(
           (watch) => {
             watch.destroy()
             return 101

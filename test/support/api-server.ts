@@ -61,8 +61,8 @@ export class TestApiServer {
       readonly wrap?: (registry: Registry) => Registry
       readonly limits?: Partial<Limits>
       readonly audit?: AuditSink
-      readonly authenticate?: Authenticate
       readonly clock?: Clock
+      readonly authenticate?: Authenticate
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()

@@ -69,16 +69,18 @@ export interface SocketWatch extends Watch {
   readonly closed: Promise<number>
 }
 
-/** Over a WebSocket to a unix socket, or to a URL: resolves with the handshake. Throws Refused. */
+/** Over a WebSocket to a unix socket, or to a URL with the authority of its server: resolves with the handshake. Throws Refused. */
 export function openSocketWatch(
-  target: string,
+  target: string | { readonly url: string; readonly ca: string },
   path: string,
   headers: Headers = {},
   protocols: readonly string[] = [],
 ): Promise<SocketWatch> {
   return new Promise((resolve, reject) => {
-    const url = target.startsWith('/') ? `ws+unix:${target}:${path}` : `${target}${path}`
-    const webSocket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: false })
+    const url = typeof target === 'string' ? `ws+unix:${target}:${path}` : `${target.url}${path}`
+    // By the name in the certificate, whatever the Host header says.
+    const tls = typeof target === 'string' ? {} : { ca: target.ca, servername: 'localhost' }
+    const webSocket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: false, ...tls })
     const events: Any[] = []
     const closed = new Promise<number>((done) => webSocket.on('close', done))
     const end = closed.then((code) => assert.ok(code === 1000 || code === 1001, `closed with ${code}`))
