@@ -12,6 +12,7 @@ import { TestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
 import { tempDir } from '../support/temp-dir.ts'
 import { TinyAgent } from '../support/tiny-agent.ts'
+import { TlsAccess } from '../support/tls-access.ts'
 import { type Row, wordsOf } from './row.ts'
 
 /** No command takes nearly as long; one that does hangs. */
@@ -35,10 +36,9 @@ export class KubectlLane {
   static async start(program: string, cache: Cache): Promise<KubectlLane> {
     const dir = await tempDir()
     const server = await TestApiServer.start()
-    const address = await server.server.listen({ host: '127.0.0.1', port: 0 })
-    assert.ok('port' in address)
+    const access = await TlsAccess.open(server.server)
     await mkdir(join(dir.path, 'work'))
-    await writeFile(join(dir.path, 'config'), kubeconfig(`http://127.0.0.1:${address.port}`))
+    await writeFile(join(dir.path, 'config'), await access.kubeconfig())
     return new KubectlLane(program, cache, dir, server)
   }
 
@@ -121,15 +121,4 @@ export class KubectlLane {
       })
     }
   }
-}
-
-function kubeconfig(server: string): string {
-  return JSON.stringify({
-    apiVersion: 'v1',
-    kind: 'Config',
-    clusters: [{ name: 'pmk', cluster: { server } }],
-    users: [{ name: 'me', user: {} }],
-    contexts: [{ name: 'pmk', context: { cluster: 'pmk', user: 'me', namespace: 'default' } }],
-    'current-context': 'pmk',
-  })
 }
