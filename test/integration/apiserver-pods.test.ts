@@ -44,8 +44,8 @@ describe('Pods', () => {
     assert.deepEqual(
       json.rows.map((row: { cells: unknown[] }) => [...row.cells.slice(0, 4), ...row.cells.slice(5)]),
       [
-        ['web-0', '1/1', 'Running', '0', null, 'here', null, null],
-        ['web-1', '0/1', 'Running', '1', null, 'here', null, null],
+        ['web-0', '1/1', 'Running', '0', '<none>', 'here', '<none>', '<none>'],
+        ['web-1', '0/1', 'Running', '1', '<none>', 'here', '<none>', '<none>'],
       ],
     )
   })
