@@ -17,15 +17,18 @@ export function storedTextOf({ apiVersion, kind, metadata, ...content }: ApiObje
 /** Texts of sets of fields, which many objects share. */
 const fieldsTexts = new WeakMap<object, string>()
 
-function ownerText({ fieldsV1, ...owner }: ManagedFieldsEntry): string {
+/** The fields of an entry in the order of Kubernetes, in which the subresource comes last. */
+function ownerText(entry: ManagedFieldsEntry): string {
+  const { fieldsV1, subresource, ...owner } = entry
+  if (fieldsV1 === undefined) return JSON.stringify(entry)
   const text = JSON.stringify(owner)
-  if (fieldsV1 === undefined) return text
   let fields = fieldsTexts.get(fieldsV1)
   if (fields === undefined) {
     fields = JSON.stringify(fieldsV1)
     if (isSharedFields(fieldsV1)) fieldsTexts.set(fieldsV1, fields)
   }
-  return text === '{}' ? `{"fieldsV1":${fields}}` : `${text.slice(0, -1)},"fieldsV1":${fields}}`
+  const head = text === '{}' ? '{' : `${text.slice(0, -1)},`
+  return `${head}"fieldsV1":${fields}${subresource === undefined ? '' : `,"subresource":${JSON.stringify(subresource)}`}}`
 }
 
 /** Says that `text` is what the store holds of this frozen object. */
