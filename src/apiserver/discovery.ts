@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { RequestName, ResourceDefinition, ResourceVerb } from '../api/scheme.ts'
 import { type DiscoveryForm, negotiateDiscovery } from './negotiation.ts'
+import { documentRenderer } from './render.ts'
 import { groupVersionPath } from './resource-routes.ts'
-import { type Answer, type ApiRequest, JSON_TYPE, jsonAnswer, type Route } from './route.ts'
+import { type Answer, type ApiRequest, JSON_TYPE, type Route } from './route.ts'
 
 /** Of `/status` and `/scale`, where the kind itself has them. */
 const SUBRESOURCE_VERBS: readonly ResourceVerb[] = ['get', 'patch', 'update']
@@ -47,11 +48,13 @@ export function discoveryRoutes(definitions: readonly ResourceDefinition[]): rea
     { path: '/apis', methods: { GET: negotiated(() => groupsDocument, named) } },
     ...groups.map((group) => ({
       path: `/apis/${group}`,
-      methods: { GET: () => jsonAnswer({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, named) }) },
+      methods: {
+        GET: (request: ApiRequest) => documentRenderer(request)({ kind: 'APIGroup', apiVersion: 'v1', ...apiGroup(group, named) }),
+      },
     })),
     ...groupVersions.map((groupVersion) => {
-      const answer = jsonAnswer(resourceList(groupVersion))
-      return { path: groupVersionPath(groupVersion), methods: { GET: () => answer } }
+      const list = resourceList(groupVersion)
+      return { path: groupVersionPath(groupVersion), methods: { GET: (request: ApiRequest) => documentRenderer(request)(list) } }
     }),
   ]
 }

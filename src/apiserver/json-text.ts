@@ -25,10 +25,15 @@ export function listJson<T>(
 ): string | Iterable<string> {
   const { kind, apiVersion } = type
   const start = `{"kind":${JSON.stringify(kind)},"apiVersion":${JSON.stringify(apiVersion)},"metadata":${JSON.stringify(listMetadata(head))},"items":[`
-  return items.length <= ITEMS_A_PIECE ? `${start}${items.map(render).join(',')}]}` : pieces(start, items, render)
+  return inPieces(start, items, render, ']}')
 }
 
-function* pieces<T>(start: string, items: readonly T[], render: (item: T) => string): Generator<string, void, undefined> {
+/** JSON that ends in a list; a long one in pieces. */
+export function inPieces<T>(start: string, items: readonly T[], render: (item: T) => string, end: string): string | Iterable<string> {
+  return items.length <= ITEMS_A_PIECE ? `${start}${items.map(render).join(',')}${end}` : pieces(start, items, render, end)
+}
+
+function* pieces<T>(start: string, items: readonly T[], render: (item: T) => string, end: string): Generator<string, void, undefined> {
   yield start
   for (let from = 0; from < items.length; from += ITEMS_A_PIECE) {
     const piece = items
@@ -37,7 +42,7 @@ function* pieces<T>(start: string, items: readonly T[], render: (item: T) => str
       .join(',')
     yield from === 0 ? piece : `,${piece}`
   }
-  yield ']}'
+  yield end
 }
 
 export function listMetadata({ resourceVersion, continue: next, remainingItemCount }: ListHead): object {

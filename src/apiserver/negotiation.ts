@@ -12,6 +12,8 @@ export type Renderable = 'table' | 'metadata' | 'metadata-list' | 'yaml'
 
 export const RESOURCE: ReadonlySet<Renderable> = new Set(['table', 'metadata', 'yaml'])
 export const RESOURCE_LIST: ReadonlySet<Renderable> = new Set(['table', 'metadata-list', 'yaml'])
+/** What isn't an object of a kind. */
+export const DOCUMENT: ReadonlySet<Renderable> = new Set(['yaml'])
 export const RESOURCE_WATCH: ReadonlySet<Renderable> = new Set(['table', 'metadata'])
 
 interface Clause {

@@ -5,10 +5,13 @@ import type { Clock } from '../base/clock.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import { jsonOf } from '../registry/object-text.ts'
 import type { ListResult } from '../registry/registry.ts'
-import { eventLine, listJson, listMetadata, metadataJsonOf } from './json-text.ts'
-import { negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
-import { type ApiRequest, JSON_TYPE, type TextAnswer } from './route.ts'
-import { type IncludeObject, type TableFormat, tableFormat, tableJson } from './table.ts'
+import { eventLine, listJson, metadataJsonOf } from './json-text.ts'
+import { DOCUMENT, negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
+import { type ApiRequest, JSON_TYPE, jsonAnswer, type TextAnswer } from './route.ts'
+import { type IncludeObject, rowTableJson, type TableFormat, tableFormat, tableJson } from './table.ts'
+import { listYaml, yamlOf } from './yaml-text.ts'
+
+const YAML_TYPE = 'application/yaml'
 
 /** Gives the objects of one kind the form that a client asks for. */
 export interface Renderer {
@@ -26,8 +29,7 @@ export function createRenderer(definition: ResourceDefinition, clock: Clock): Re
       const rendering = renderingOf(request, RESOURCE)
       const include = includeObject(request)
       return (object, code = 200) => {
-        const head = { resourceVersion: object.metadata.resourceVersion }
-        return finish(rendering, code, () => renderObject(rendering, format, object, { include, head, clock }))
+        return finish(rendering, code, () => renderObject(rendering, format, object, { include, clock }))
       }
     },
     list(request) {
@@ -40,18 +42,22 @@ export function createRenderer(definition: ResourceDefinition, clock: Clock): Re
       const include = includeObject(request)
       if (rendering.as === 'json') return eventLine
       return (type, object, first) => {
-        const head = { resourceVersion: object.metadata.resourceVersion }
-        const text = renderObject(rendering, format, object, { include, head, clock, withoutColumns: !first })
+        const text = renderObject(rendering, format, object, { include, clock, withoutColumns: !first })
         return `{"type":"${type}","object":${text}}\n`
       }
     },
   }
 }
 
+/** Gives what isn't an object of a kind the form that a client asks for. Throws NotAcceptable, before anything is done. */
+export function documentRenderer({ headers }: Pick<ApiRequest, 'headers'>): (value: object) => TextAnswer {
+  const { as } = negotiate(headers.accept, DOCUMENT)
+  return (value) => (as === 'yaml' ? { code: 200, contentType: YAML_TYPE, text: stringifyYaml(value) } : jsonAnswer(value))
+}
+
 interface RenderOptions {
   readonly include: IncludeObject
   readonly clock: Clock
-  readonly head: { readonly resourceVersion: string }
   readonly withoutColumns?: boolean
 }
 
@@ -60,23 +66,12 @@ function renderObject(rendering: Rendering, format: TableFormat, object: ApiObje
     case 'json':
       return jsonOf(object)
     case 'yaml':
-      return stringifyYaml(object)
+      return yamlOf(object)
     case 'metadata':
       return metadataJsonOf(object)
     case 'table': {
-      const { include, head, clock, withoutColumns = false } = options
-      // An object that dry run made has no resourceVersion.
-      return tableJson(
-        format,
-        [object],
-        { resourceVersion: head.resourceVersion ?? '' },
-        {
-          version: rendering.version,
-          include,
-          now: clock.now(),
-          withoutColumns,
-        },
-      )
+      const { include, clock, withoutColumns = false } = options
+      return rowTableJson(format, object, { version: rendering.version, include, now: clock.now(), withoutColumns })
     }
   }
 }
@@ -86,14 +81,14 @@ function renderList(
   { kind, apiVersion }: ResourceDefinition,
   format: TableFormat,
   result: ListResult,
-  { include, clock }: Omit<RenderOptions, 'head'>,
+  { include, clock }: RenderOptions,
 ): string | Iterable<string> {
   const list = { kind: `${kind}List`, apiVersion }
   switch (rendering.as) {
     case 'json':
       return listJson(list, result, result.items, jsonOf)
     case 'yaml':
-      return stringifyYaml({ ...list, metadata: listMetadata(result), items: result.items })
+      return listYaml(list, result)
     case 'metadata':
       return listJson({ kind: 'PartialObjectMetadataList', apiVersion: 'meta.k8s.io/v1' }, result, result.items, metadataJsonOf)
     case 'table':
@@ -102,7 +97,7 @@ function renderList(
 }
 
 function finish(rendering: Rendering, code: number, text: () => TextAnswer['text']): TextAnswer {
-  return { code, contentType: rendering.as === 'yaml' ? 'application/yaml' : JSON_TYPE, text: text() }
+  return { code, contentType: rendering.as === 'yaml' ? YAML_TYPE : JSON_TYPE, text: text() }
 }
 
 function renderingOf({ headers }: ApiRequest, can: ReadonlySet<Renderable>): Rendering {

@@ -5,7 +5,7 @@ import { isJsonObject } from '../base/json.ts'
 import type { Registry, WriteContext } from '../registry/registry.ts'
 import { isWatch, listQuery, type Scope, timeoutSeconds, watchQuery } from './list-options.ts'
 import { booleanParameter, textParameter } from './query.ts'
-import { createRenderer, type Renderer } from './render.ts'
+import { createRenderer, documentRenderer, type Renderer } from './render.ts'
 import { decodeDeleteOptions, decodeObject, decodePatch } from './request-body.ts'
 import { type Answer, type ApiRequest, type Handler, jsonAnswer, type Method, type Route } from './route.ts'
 import { NO_SUCH_METHOD } from './status-errors.ts'
@@ -166,19 +166,23 @@ class ResourceHandlers {
     return render(await this.#registry.deleteCollection(this.#definition, listQuery(request.query, scopeOf(request)), query, context))
   }
 
-  readonly getScale = async (request: ApiRequest): Promise<Answer> =>
-    jsonAnswer(await this.#registry.getScale(this.#definition, refOf(request)))
+  readonly getScale = async (request: ApiRequest): Promise<Answer> => {
+    const render = documentRenderer(request)
+    return render(await this.#registry.getScale(this.#definition, refOf(request)))
+  }
 
   readonly updateScale = async (request: ApiRequest): Promise<Answer> => {
+    const render = documentRenderer(request)
     const context = contextOf('UpdateOptions', request)
-    return jsonAnswer(await this.#registry.updateScale(this.#definition, refOf(request), decodeObject(request.body), context))
+    return render(await this.#registry.updateScale(this.#definition, refOf(request), decodeObject(request.body), context))
   }
 
   readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
+    const render = documentRenderer(request)
     const { patch } = decodePatch(request.body, booleanParameter(request.query, 'force'))
     if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
     const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
-    return jsonAnswer(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
+    return render(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
   }
 
   #watch(request: ApiRequest, scope: Scope): Promise<Answer> {

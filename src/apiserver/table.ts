@@ -3,7 +3,7 @@ import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { jsonOf } from '../registry/object-text.ts'
 import { type CellReader, compileColumn } from './column.ts'
-import { type ListHead, listMetadata, metadataJsonOf } from './json-text.ts'
+import { inPieces, type ListHead, listMetadata, metadataJsonOf } from './json-text.ts'
 
 export type IncludeObject = 'None' | 'Metadata' | 'Object'
 
@@ -34,15 +34,32 @@ export function tableFormat(definition: ResourceDefinition): TableFormat {
   return { columnDefinitions: JSON.stringify([name, ...columns]), cells: definition.columns.map(compileColumn) }
 }
 
-/** A Table as JSON text. */
-export function tableJson(format: TableFormat, objects: readonly ApiObject[], head: ListHead, options: TableOptions): string {
-  const rows = objects.map((object) => {
-    const cells = [object.metadata.name, ...format.cells.map((cell) => cell(object, options.now))]
-    return `{"cells":${JSON.stringify(cells)},"object":${rowObject(object, options.include)}}`
-  })
-  const columns = options.withoutColumns ? 'null' : format.columnDefinitions
+/** A Table as JSON text; a long one in pieces. */
+export function tableJson(
+  format: TableFormat,
+  objects: readonly ApiObject[],
+  head: ListHead,
+  options: TableOptions,
+): string | Iterable<string> {
+  return inPieces(tableStart(format, head, options), objects, (object) => rowJson(format, object, options), ']}')
+}
+
+/** A Table of one row. */
+export function rowTableJson(format: TableFormat, object: ApiObject, options: TableOptions): string {
+  // An object that dry run made has no resourceVersion.
+  const head = { resourceVersion: object.metadata.resourceVersion ?? '' }
+  return `${tableStart(format, head, options)}${rowJson(format, object, options)}]}`
+}
+
+function tableStart({ columnDefinitions }: TableFormat, head: ListHead, { version, withoutColumns }: TableOptions): string {
+  const columns = withoutColumns ? 'null' : columnDefinitions
   const metadata = JSON.stringify(listMetadata(head))
-  return `{"kind":"Table","apiVersion":"meta.k8s.io/${options.version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[${rows.join(',')}]}`
+  return `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[`
+}
+
+function rowJson({ cells }: TableFormat, object: ApiObject, { now, include }: TableOptions): string {
+  const texts = [object.metadata.name, ...cells.map((cell) => cell(object, now))]
+  return `{"cells":${JSON.stringify(texts)},"object":${rowObject(object, include)}}`
 }
 
 function rowObject(object: ApiObject, include: IncludeObject): string {

@@ -101,7 +101,7 @@ test('a time that is none has an age that says so', () => assert.equal(age('neve
 
 test('a table has the name first, one row an object and the metadata of each', () => {
   const table = JSON.parse(
-    tableJson(
+    textOf(
       tableFormat(definitionOf('Process')),
       [object],
       { resourceVersion: '9', continue: 'more' },
@@ -132,10 +132,25 @@ test('a table has the name first, one row an object and the metadata of each', (
 test('a table holds whole objects, or none, when asked to', () => {
   const format = tableFormat(definitionOf('Process'))
   const options = { version: 'v1beta1', now: NOW } as const
-  const whole = JSON.parse(tableJson(format, [object], { resourceVersion: '9' }, { ...options, include: 'Object' }))
-  const none = JSON.parse(tableJson(format, [object], { resourceVersion: '9' }, { ...options, include: 'None', withoutColumns: true }))
+  const whole = JSON.parse(textOf(format, [object], { resourceVersion: '9' }, { ...options, include: 'Object' }))
+  const none = JSON.parse(textOf(format, [object], { resourceVersion: '9' }, { ...options, include: 'None', withoutColumns: true }))
   assert.equal(whole.apiVersion, 'meta.k8s.io/v1beta1')
   assert.deepEqual(whole.rows[0].object, object)
   assert.equal(none.rows[0].object, null)
   assert.equal(none.columnDefinitions, null)
 })
+
+test('a table of many rows comes in pieces, which make one document', () => {
+  const format = tableFormat(definitionOf('Process'))
+  const objects = Array.from({ length: 300 }, (_, n) => ({ ...object, metadata: { ...object.metadata, name: `p${n}` } }))
+  const text = tableJson(format, objects, { resourceVersion: '9' }, { version: 'v1', now: NOW, include: 'None' })
+  assert.notEqual(typeof text, 'string')
+  assert.deepEqual(
+    JSON.parse([...text].join('')).rows.map((row: { cells: readonly unknown[] }) => row.cells[0]),
+    objects.map(({ metadata }) => metadata.name),
+  )
+})
+
+function textOf(...args: Parameters<typeof tableJson>): string {
+  return [...tableJson(...args)].join('')
+}
