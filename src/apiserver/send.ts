@@ -139,7 +139,12 @@ function tellPacked(head: Head): void {
 }
 
 export async function sendStatus(reply: FastifyReply, status: Status): Promise<void> {
-  await reply.code(status.code).headers(statusHeaders(status)).header('content-type', JSON_TYPE).send(JSON.stringify(status))
+  // Bytes, since the framework would add a charset to the type of a text, which JSON doesn't have.
+  await reply
+    .code(status.code)
+    .headers(statusHeaders(status))
+    .header('content-type', JSON_TYPE)
+    .send(Buffer.from(JSON.stringify(status)))
 }
 
 function acceptsGzip(header: string | string[] | undefined): boolean {
