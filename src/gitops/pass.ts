@@ -252,7 +252,7 @@ class Pass {
 }
 
 /** What changes when somebody writes anything but status. */
-function markOf({ metadata }: ApiObject): string {
+export function markOf({ metadata }: ApiObject): string {
   const { uid, generation, labels, annotations, deletionTimestamp } = metadata
   return JSON.stringify([uid, generation, deletionTimestamp, labels, annotations])
 }
