@@ -17,6 +17,7 @@ import { openLevelStore } from '../storage/level-store.ts'
 import { AuditLog } from './audit-log.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
+import { gitOps } from './gitops.ts'
 import { refuseLostStore } from './lost-store.ts'
 import { connectionsFor, openFilesLimit } from './open-files.ts'
 import type { ServerOptions } from './options.ts'
@@ -74,7 +75,12 @@ async function serve(
     version,
     diskShortage: () => diskShortage(dir.path),
   })
-  const controllers = createControllers({ client: clientOf('pmk-controllers'), clock, log: log.child({ part: 'controllers' }) })
+  const controllers = createControllers({
+    client: clientOf('pmk-controllers'),
+    clock,
+    log: log.child({ part: 'controllers' }),
+    beside: (informers) => [gitOps({ client: clientOf('pmk-gitops'), clock, log: log.child({ part: 'gitops' }), informers })],
+  })
   const audit =
     options.auditLogSize === 0
       ? undefined

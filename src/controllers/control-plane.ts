@@ -10,7 +10,7 @@ import type { Node, Process } from '../generated/types.ts'
 import type { Change, WatchInformer } from '../informer/informer.ts'
 import { SharedInformers } from '../informer/shared-informers.ts'
 import { Controller, once, type Source, watches } from '../reconcile/controller.ts'
-import { runAll } from '../reconcile/manager.ts'
+import { type Runnable, runAll } from '../reconcile/manager.ts'
 import { ALL_EVENTS, EventTtlReconciler, MAX_EVENTS } from './event-ttl.ts'
 import { GarbageCollector, type Listers, OWNER_INDEX } from './garbage-collector.ts'
 import { isDeleting } from './instance-state.ts'
@@ -27,6 +27,8 @@ export interface ControllersOptions {
   readonly client: Client
   readonly clock: Clock
   readonly log: Logger
+  /** Makes what runs beside these controllers, over the same informers. */
+  readonly beside?: (informers: SharedInformers) => readonly Runnable[]
 }
 
 export interface Controllers {
@@ -39,17 +41,18 @@ const PROCESS_WORKERS = 32
 const COLLECTOR_WORKERS = 8
 
 /** Every controller of the server. Only looks and writes through the client: it may run anywhere. */
-export function createControllers({ client, clock, log }: ControllersOptions): Controllers {
+export function createControllers({ client, clock, log, beside }: ControllersOptions): Controllers {
   const informers = new SharedInformers({ client, clock, log })
   const events = new EventRecorder({ client, clock, log, component: 'pmk-controllers' })
   const shared: Shared = { client, clock, log, informers, events }
-  const controllers = [
+  const controllers: readonly Runnable[] = [
     processController(shared),
     eventController(shared),
     namespaceController(shared),
     nodeController(shared),
     tokenController(shared),
     ...collectors(shared),
+    ...(beside?.(informers) ?? []),
   ]
   return { run: (signal) => runAll([[informers, events], controllers], signal) }
 }

@@ -6,7 +6,7 @@ import type { Client } from '../client/client.ts'
 import { EventRecorder } from '../client/event-recorder.ts'
 import type { ManifestSource } from '../generated/types.ts'
 import type { Change, WatchInformer } from '../informer/informer.ts'
-import { SharedInformers } from '../informer/shared-informers.ts'
+import type { SharedInformers } from '../informer/shared-informers.ts'
 import { Controller, watches } from '../reconcile/controller.ts'
 import { runAll } from '../reconcile/manager.ts'
 import { Hints } from './hints.ts'
@@ -27,16 +27,19 @@ export interface GitOpsOptions {
   readonly client: Client
   readonly clock: Clock
   readonly log: Logger
+  /** Shared with the other controllers, and run by them. */
+  readonly informers: SharedInformers
   readonly originOf: (source: ManifestSource) => ManifestOrigin
 }
 
 /** Keeps all ManifestSources applied. Only looks and writes through the client. */
-export function createGitOps({ client, clock, log, originOf }: GitOpsOptions): { run(signal: AbortSignal): Promise<void> } {
-  const informers = new SharedInformers({ client, clock, log })
+export function createGitOps({ client, clock, log, informers, originOf }: GitOpsOptions): { run(signal: AbortSignal): Promise<void> } {
   const events = new EventRecorder({ client, clock, log, component: 'pmk-gitops' })
   const sources = informers.for('ManifestSource')
   const applied = definitions.filter(({ kind, verbs }) => verbs.includes('create') && verbs.includes('watch') && !NOT_APPLIED.has(kind))
-  const caches = new Map(applied.map((definition) => [definition.kind, informers.for(definition.kind) as unknown as WatchInformer<ApiObject>]))
+  const caches = new Map(
+    applied.map((definition) => [definition.kind, informers.for(definition.kind) as unknown as WatchInformer<ApiObject>]),
+  )
   const hints = new Hints()
   const reconciler = new SourceReconciler({
     client,
@@ -56,7 +59,8 @@ export function createGitOps({ client, clock, log, originOf }: GitOpsOptions): {
   }
   const dependants = ({ prev, next }: Change<ManifestSource>): readonly ObjectKey[] => {
     const source = next ?? prev
-    if (source === undefined || (prev?.status?.ready === next?.status?.ready && prev?.metadata.generation === next?.metadata.generation)) return []
+    if (source === undefined || (prev?.status?.ready === next?.status?.ready && prev?.metadata.generation === next?.metadata.generation))
+      return []
     const { name, namespace } = source.metadata
     return sources
       .list()
@@ -72,7 +76,9 @@ export function createGitOps({ client, clock, log, originOf }: GitOpsOptions): {
       watches(sources, dependants),
       hints,
       ...applied.map((definition) =>
-        watches(caches.get(definition.kind) as WatchInformer<ApiObject>, (change) => keepersOf(change, inventoryId(definition, refOf(change)), reconciler)),
+        watches(caches.get(definition.kind) as WatchInformer<ApiObject>, (change) =>
+          keepersOf(change, inventoryId(definition, refOf(change)), reconciler),
+        ),
       ),
       ...(['ConfigMap', 'Secret'] as const).map((kind) => watches(informers.for(kind), (change) => usersOf(change, sources.list()))),
     ],
@@ -84,7 +90,7 @@ export function createGitOps({ client, clock, log, originOf }: GitOpsOptions): {
   return {
     run: async (signal) => {
       try {
-        await runAll([[informers, events], [controller]], signal)
+        await runAll([[events], [controller]], signal)
       } finally {
         reconciler.close()
       }
