@@ -84,9 +84,9 @@ export const writing: readonly Row[] = [
   },
   { run: 'get proc w -o jsonpath={.spec.command[1]}', prints: '2000' },
   // patch
-  { run: `patch proc w -p '{"spec":{"replicas":4}}'`, code: 1, prints: /unknown format|not supported/ },
-  { run: `patch proc w --type=merge -p '{"spec":{"replicas":4}}'`, prints: 'process.pmk.dev/w patched\n' },
-  { run: `patch proc w --type=merge -p '{"spec":{"replicas":4}}'`, prints: 'process.pmk.dev/w patched (no change)\n' },
+  { run: `patch proc w -p '{"spec":{"replicas":4}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: `patch proc w --type=merge -p '{"spec":{"replicas":3}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: `patch proc w --type=merge -p '{"spec":{"replicas":3}}'`, prints: 'process.pmk.dev/w patched (no change)\n' },
   { run: `patch proc w --type=json -p '[{"op":"replace","path":"/spec/replicas","value":5}]'`, prints: 'process.pmk.dev/w patched\n' },
   { run: `patch proc w --type=json -p '[{"op":"test","path":"/spec/replicas","value":6}]'`, code: 1, prints: /test|Invalid/ },
   { run: `patch proc w --type=merge --dry-run=server -p '{"spec":{"replicas":9}}'`, prints: 'process.pmk.dev/w patched\n' },
