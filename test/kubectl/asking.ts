@@ -24,7 +24,10 @@ export const asking: readonly Row[] = [
   { run: 'explain process.spec.replicas', prints: /FIELD: replicas <integer>\n[\s\S]*How many Instances of it/ },
   { run: 'explain proc.spec.updateStrategy.rollingUpdate', prints: /maxUnavailable\t<IntOrString>/ },
   { run: 'explain process.spec --recursive', prints: [/\n {2}command\t<\[\]string>\n/, /\n {4}httpGet\t<\w+>\n/] },
-  { run: 'explain process --recursive --api-version=pmk.dev/v1', prints: /\n {2}metadata\t<ObjectMeta>\n[\s\S]*\n {2}spec\t<ProcessSpec> -required-\n/ },
+  {
+    run: 'explain process --recursive --api-version=pmk.dev/v1',
+    prints: /\n {2}metadata\t<ObjectMeta>\n[\s\S]*\n {2}spec\t<ProcessSpec> -required-\n/,
+  },
   { run: 'explain configmap.data', prints: /FIELD: data <map\[string\]string>/ },
   { run: 'explain process.spec.bogus', code: 1, prints: /field "bogus" does not exist/ },
   { run: 'explain process --output=plaintext-openapiv2', code: 1, prints: /couldn't find resource for "pmk\.dev\/v1, Kind=Process"/ },

@@ -106,7 +106,7 @@ export const writing: readonly Row[] = [
   { run: 'label proc w a=x', code: 1, prints: /'a' already has a value \(b\), and --overwrite is false/ },
   { run: 'label proc w a=x --overwrite', prints: 'process.pmk.dev/w labeled\n' },
   { run: 'label proc w a=y --overwrite --resource-version=1', code: 1, prints: /the object has been modified/ },
-  { run: 'label proc w --list', prints: /^a=x\nc=d\n$/ },
+  { run: 'label proc w --list', prints: [/^a=x$/m, /^c=d$/m] },
   { run: 'label proc -l c=d c-', prints: 'process.pmk.dev/w unlabeled\n' },
   { run: 'label proc --all all=yes --dry-run=server', prints: /process\.pmk\.dev\/w labeled \(server dry run\)\n/ },
   { run: 'label proc w A=&', code: 1, prints: /metadata\.labels: Invalid value: "&"|invalid label/ },
