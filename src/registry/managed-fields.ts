@@ -179,25 +179,28 @@ function capUpdaters(owners: readonly Owner[]): Owner[] {
   const updaters = owners.filter(({ operation }) => operation === 'Update').sort(compareOwners)
   let excess = updaters.length - MAX_UPDATERS
   const result = new Set(owners)
-  /** By API version the one that others are merged into: the oldest of all, then what became of it. */
-  const merged = new Map<string, Owner>()
+  /** By API version the one that others are merged into: what was merged before, else the oldest of all. */
+  const merged = new Map(updaters.filter(isAncient).map((owner) => [owner.apiVersion, owner]))
   for (const owner of updaters) {
     if (excess <= 0) break
-    const { apiVersion, time } = owner
-    const older = merged.get(apiVersion)
-    if (older === undefined) {
-      merged.set(apiVersion, owner)
-      continue
-    }
-    result.delete(older)
+    const { apiVersion } = owner
+    const into = merged.get(apiVersion)
+    if (into === undefined) merged.set(apiVersion, owner)
+    if (into === undefined || isAncient(owner)) continue
+    result.delete(into)
     result.delete(owner)
-    const fields = union(older.fields, owner.fields)
+    const fields = union(into.fields, owner.fields)
+    const time = order(into.time ?? '', owner.time ?? '') > 0 ? into.time : owner.time
     const ancient: Owner = { manager: ANCIENT, operation: 'Update', apiVersion, ...(time === undefined ? {} : { time }), fields }
     result.add(ancient)
     merged.set(apiVersion, ancient)
     excess -= 1
   }
   return [...result]
+}
+
+function isAncient({ manager, subresource }: Owner): boolean {
+  return manager === ANCIENT && subresource === undefined
 }
 
 /** Whether a set of fields, as it is stored, is one that many objects have. */

@@ -62,6 +62,33 @@ describe('unknown and duplicate fields', () => {
     const patch = [{ op: 'add', path: '/spec/bogus', value: 1 }]
     assert.equal((await server.send('PATCH', `${PROCESSES}/v-json?fieldValidation=Strict`, patch, JSON_PATCH)).status, 422)
     assert.match(String((await server.send('PATCH', `${PROCESSES}/v-json`, patch, JSON_PATCH)).headers.warning), /spec\.bogus/)
+    const ignored = await server.send('PATCH', `${PROCESSES}/v-json?fieldValidation=Ignore`, patch, JSON_PATCH)
+    assert.deepEqual([ignored.status, ignored.headers.warning], [200, undefined])
+  })
+
+  test('JSON patch with a key twice: Strict refuses, Warn tells, Ignore is silent', async () => {
+    await server.send('POST', PROCESSES, processNamed('v-json-twice'))
+    const send = (query: string): Promise<Answer> => {
+      const patch = '[{"op":"add","path":"/spec/nice","value":1,"value":2}]'
+      return server.send('PATCH', `${PROCESSES}/v-json-twice?${query}`, patch, JSON_PATCH)
+    }
+    const strict = await send('fieldValidation=Strict')
+    assert.equal(strict.status, 422, strict.text)
+    assert.match(strict.json.message, /duplicate field "\[0\]\.value"/)
+    const ignored = await send('fieldValidation=Ignore&dryRun=All')
+    assert.deepEqual([ignored.status, ignored.headers.warning], [200, undefined])
+    const warned = await send('fieldValidation=Warn')
+    assert.deepEqual([warned.status, warned.headers.warning], [200, '299 - "duplicate field \\"[0].value\\""'])
+  })
+
+  test('a validation and a dry run of unknown sorts are refused', async () => {
+    for (const [query, field] of [
+      ['fieldValidation=Sloppy', 'fieldValidation'],
+      ['dryRun=Some', 'dryRun'],
+    ]) {
+      const answer = await server.send('POST', `${PROCESSES}?${query}`, processNamed('v-options'))
+      assert.deepEqual([answer.status, answer.json.details.causes[0].field], [422, field], answer.text)
+    }
   })
 })
 

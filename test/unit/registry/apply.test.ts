@@ -222,6 +222,18 @@ describe('applyConfiguration', () => {
     assert.deepEqual(Object.keys(subject.owners), ['b/Apply', 'before-first-apply/Update'])
   })
 
+  it('gives the status that was there to before-first-apply too, when it is the status that is applied', () => {
+    const subject = new OneObject()
+    subject.update('a', { spec: { command: ['a'] } })
+    subject.update('a', { status: { replicas: 1 } }, 'status')
+    subject.update('a', { metadata: { managedFields: [{}] } })
+    const body = (replicas: number): Fields => ({ status: { replicas } })
+    const refused = conflictOf(() => subject.apply('b', body(2), { subresource: 'status' }))
+    assert.match(refused.message, /conflict with "before-first-apply" with subresource "status".*: \.status\.replicas$/)
+    subject.apply('b', body(1), { subresource: 'status' })
+    assert.deepEqual(Object.keys(subject.owners), ['b/Apply/status', 'before-first-apply/Update', 'before-first-apply/Update/status'])
+  })
+
   it('owns the status through /status only, and there nothing else', () => {
     const subject = new OneObject()
     subject.apply('a', { spec: { command: ['a'] }, status: { replicas: 7 } })
@@ -329,6 +341,26 @@ describe('applyConfiguration for kubectl', () => {
     assert.equal('nice' in subject.spec, false, 'now that nobody else says it, it goes')
     assert.equal(subject.spec.replicas, 1)
     assert.deepEqual(JSON.parse(subject.live?.metadata.annotations?.[LAST] ?? ''), manifest({ command: ['a'] }))
+  })
+
+  it('forgives what has the value of the annotation only, and of that version only', () => {
+    const foreign = new OneObject()
+    const text = JSON.stringify({ ...manifest({ command: ['a'] }), apiVersion: 'pmk.dev/v9' })
+    foreign.update('kubectl-client-side-apply', { metadata: { annotations: { [LAST]: text } }, spec: { command: ['a'] } })
+    assert.equal(conflictOf(() => foreign.apply('kubectl', { spec: { command: ['b'] } })).status.reason, 'Conflict')
+    const without = new OneObject()
+    without.update('kubectl-client-side-apply', { spec: { command: ['a'] } })
+    assert.equal(conflictOf(() => without.apply('kubectl', { spec: { command: ['b'] } })).status.reason, 'Conflict')
+    assert.equal(without.live?.metadata.annotations, undefined, 'an annotation that is not there is not made')
+  })
+
+  it('brings the annotation up to date even if nothing else changes, and once only', () => {
+    const subject = new OneObject()
+    subject.apply('kubectl', { spec: { command: ['a'] } })
+    subject.update('edit', { metadata: { annotations: { [LAST]: '{}' } } })
+    subject.apply('kubectl', { spec: { command: ['a'] } })
+    assert.deepEqual(JSON.parse(subject.live?.metadata.annotations?.[LAST] ?? ''), manifest({ command: ['a'] }))
+    assert.equal(subject.apply('kubectl', { spec: { command: ['a'] } }), subject.live)
   })
 
   it('is not impressed by an annotation that is no object', () => {

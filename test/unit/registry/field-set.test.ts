@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { seededRandom } from '../../../src/base/random.ts'
-import { formatFieldPath, keyElement, parseElement, valueElement } from '../../../src/registry/field-path.ts'
+import { compareElements, formatFieldPath, keyElement, parseElement, valueElement } from '../../../src/registry/field-path.ts'
 import {
   difference,
   EMPTY_SET,
@@ -47,8 +47,31 @@ describe('path elements', () => {
     ['k:{}', undefined],
     ['k:[]', undefined],
     ['k:{', undefined],
+    ['f: with  spaces ', 'f: with  spaces ', '. with  spaces '],
+    ['f:größe', 'f:größe', '.größe'],
+    ['v:null', 'v:null', '[=null]'],
+    ['v:3.14', 'v:3.14', '[=3.14]'],
+    ['v:false', 'v:false', '[=false]'],
+    ['v:{"b":1,"a":[2]}', 'v:{"a":[2],"b":1}', '[={"a":[2],"b":1}]'],
+    ['v:"\\u0061" ', 'v:"a"', '[="a"]'],
+    ['k:{"n":null}', 'k:{"n":null}', '[n=null]'],
+    ['k:{"n":"a 😀"}', 'k:{"n":"a 😀"}', '[n="a 😀"]'],
+    ['k:{"a":"b","c":1,"d":1.5,"e":true}', 'k:{"a":"b","c":1,"d":1.5,"e":true}', '[a="b",c=1,d=1.5,e=true]'],
     ['x:a', undefined],
     ['', undefined],
+    ['f', undefined],
+    ['v', undefined],
+    ['name', undefined],
+    ['i:', undefined],
+    ['i:1.5', undefined],
+    ['i: 0', undefined],
+    ['i:0 ', undefined],
+    ['v:', undefined],
+    ['v:"\\x41"', undefined],
+    ['v:{"a":1} {"b":2}', undefined],
+    ['v:{"a":1} more', undefined],
+    ['k:{"a":b}', undefined],
+    ['k:{"a":1} {"b":2}', undefined],
   ]
   for (const [text, element, path] of table) {
     it(`read ${text || 'nothing'} as ${element ?? 'no element'}`, () => {
@@ -56,6 +79,12 @@ describe('path elements', () => {
       if (element !== undefined) assert.equal(formatFieldPath([element]), path)
     })
   }
+
+  it('come as fields, items by key, items of sets and indexes, numbers by their size', () => {
+    const sorted = ['f:a', 'f:b', 'k:{"a":1}', 'k:{"a":2}', 'k:{"a":2,"b":1}', 'k:{"a":10}', 'k:{"b":1}', 'v:2', 'v:10', 'i:2', 'i:10']
+    assert.deepEqual([...sorted].reverse().sort(compareElements), sorted)
+    assert.deepEqual(['v:"b"', 'v:"a"'].sort(compareElements), ['v:"a"', 'v:"b"'])
+  })
 
   it('are equal whatever the order of the keys they were made of', () => {
     assert.equal(keyElement({ b: 1, a: 'x' }), keyElement({ a: 'x', b: 1 }))
