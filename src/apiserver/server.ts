@@ -22,6 +22,7 @@ import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 import { createSecureServer, secureContextOf, type TlsCredentials } from './secure-server.ts'
 import { BACKLOG, listenOnSocket } from './socket.ts'
 import { statusOfCode } from './status-errors.ts'
+import { type TlsAuthority, tlsRoutes } from './tls-routes.ts'
 import { storedTokens } from './token-verifier.ts'
 import { responseOn } from './upgrade.ts'
 
@@ -47,6 +48,8 @@ export interface ApiServerOptions {
   readonly ready: () => Readiness
   /** Why writes are refused now; undefined while they are taken. */
   readonly storeRefusal?: () => string | undefined
+  /** Absent: there is no TLS port. */
+  readonly tls?: TlsAuthority
   /** Absent: backups are made some other way. */
   readonly backup?: Backup
   /** Is told of each write that a client asks for. */
@@ -107,13 +110,14 @@ class HttpApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, random = Math.random } = options
-    const { storeRefusal = () => undefined, backup, audit } = options
+    const { storeRefusal = () => undefined, backup, audit, tls } = options
     const { authenticate = createAuthentication({ clock, tokens: storedTokens(registry, clock) }) } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
     const routes: readonly Route[] = [
       ...healthRoutes(version, ready, storeRefusal),
       ...(backup === undefined ? [] : [backupRoute(backup)]),
+      ...(tls === undefined ? [] : tlsRoutes(tls)),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
       ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),

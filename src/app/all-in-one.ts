@@ -22,6 +22,7 @@ import { refuseLostStore } from './lost-store.ts'
 import { connectionsFor, openFilesLimit } from './open-files.ts'
 import type { ServerOptions } from './options.ts'
 import { clearServerRecord, writeServerRecord } from './server-file.ts'
+import { TlsPort } from './tls-port.ts'
 
 /** Asked of a running server by the signals it gets. */
 export interface StopRequest {
@@ -85,6 +86,7 @@ async function serve(
     options.auditLogSize === 0
       ? undefined
       : new AuditLog({ file: dir.auditLog, size: options.auditLogSize, clock, log: log.child({ part: 'audit' }) })
+  let isTlsSettled = false
   const api = createApiServer({
     registry,
     gateways: (nodeName) => {
@@ -94,12 +96,23 @@ async function serve(
     clock,
     log: log.child({ part: 'api' }),
     version,
-    ready: () => (agent.ready() ? { ok: true, reasons: [] } : { ok: false, reasons: ['the agent is taking over the processes'] }),
+    ready: () => {
+      const reasons = [
+        ...(agent.ready() ? [] : ['the agent is taking over the processes']),
+        // Who was told that the server is ready asks for its kubeconfig next.
+        ...(isTlsSettled ? [] : ['the TLS port is being opened']),
+      ]
+      return { ok: reasons.length === 0, reasons }
+    },
     storeRefusal: () => store.refusal(),
     backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
+    tls: { endpoint: () => tls.endpoint(), sign: (request, ttlSeconds) => tls.sign(request, ttlSeconds) },
     ...(audit === undefined ? {} : { audit }),
     limits: { connections: connectionsFor(openFilesLimit(), LIMITS.connections) },
   })
+
+  const { bind, port, tlsNames: names } = options
+  const tls = new TlsPort({ api, clock, log: log.child({ part: 'tls' }), bind, port, names, pki: dir.pki, kubeconfig: dir.kubeconfig })
 
   // Parts end in the reverse order of their dependence: first nobody asks any more, then nothing is decided, then nothing is done.
   const decide = new AbortController()
@@ -116,6 +129,9 @@ async function serve(
   const controllersRun = watched(controllers.run(decide.signal))
   try {
     await api.listen({ socketPath: dir.socket })
+    void tls.open().then(() => {
+      isTlsSettled = true
+    })
     writeServerRecord(dir.serverFile, version)
     log.info({ socket: dir.socket, node: options.nodeName, version }, 'Server is listening')
     await Promise.race([aborted(signal), failure])
@@ -128,6 +144,7 @@ async function serve(
       })
     }
   } finally {
+    await tls.close()
     await api.close()
     await audit?.close()
     decide.abort()

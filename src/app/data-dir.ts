@@ -12,6 +12,10 @@ export interface DataDir {
   readonly socket: string
   readonly serverFile: string
   readonly serverLog: string
+  /** Keys and certificates. */
+  readonly pki: string
+  /** With all rights, for who may read the directory. */
+  readonly kubeconfig: string
   readonly auditLog: string
 }
 
@@ -24,6 +28,8 @@ export function dataDirAt(path: string): DataDir {
     socket: join(absolute, 'pmk.sock'),
     serverFile: join(absolute, 'server.json'),
     serverLog: join(absolute, 'server.log'),
+    pki: join(absolute, 'pki'),
+    kubeconfig: join(absolute, 'kubeconfig'),
     auditLog: join(absolute, 'audit.log'),
   }
 }

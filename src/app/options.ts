@@ -13,4 +13,9 @@ export interface ServerOptions {
   readonly newStore: boolean
   /** Bytes of the audit log, older files included; 0: none is written. */
   readonly auditLogSize: number
+  /** Where clients are served with TLS; the port may be 0 for any free one, -1 for none. */
+  readonly bind: string
+  readonly port: number
+  /** Further host names and addresses by which clients call this server. */
+  readonly tlsNames: readonly string[]
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import nodeProcess from 'node:process'
+import { hasReason } from '../api/status.ts'
 import { type Clock, type Millis, sleep } from '../base/clock.ts'
 import { startDetached } from '../base/command.ts'
 import { createHttpClient } from '../client/http-client.ts'
@@ -24,8 +25,11 @@ export async function serverState(dir: DataDir, signal: AbortSignal): Promise<Se
   if (record === undefined) return { state: 'stopped' }
   const answer = await ask(dir, '/readyz', signal)
   if (answer === 'ok') return { state: 'ready', record }
-  const reason = answer.replace(/^not ready: /, '')
-  return { state: (await ask(dir, '/readyz?exclude=store', signal)) === 'ok' ? 'unwritable' : 'starting', record, reason }
+  const reasonOf = (text: string): string => text.replace(/^not ready: /, '')
+  if ((await ask(dir, '/readyz?exclude=store', signal)) !== 'ok') return { state: 'starting', record, reason: reasonOf(answer) }
+  // It may have become ready between the questions.
+  const store = await ask(dir, '/readyz/store', signal)
+  return store === 'ok' ? { state: 'ready', record } : { state: 'unwritable', record, reason: reasonOf(store) }
 }
 
 /**
@@ -111,6 +115,24 @@ async function untilReady(
       throw new Error(`The server is not ready after ${options.timeout / 1_000} s: ${reason}. See ${dir.serverLog}.`)
     }
     await sleep(options.clock, POLL, options.signal)
+  }
+}
+
+/** Where the server listens with TLS, or why it doesn't although it should; undefined when it shouldn't. */
+export async function tlsState(
+  dir: DataDir,
+  signal: AbortSignal,
+): Promise<{ readonly server: string } | { readonly problem: string } | undefined> {
+  const client = createHttpClient({ socketPath: dir.socket })
+  try {
+    const answer = await client.request({ method: 'GET', path: '/pmk/v1/tls', signal })
+    return { server: ((await answer.json()) as { readonly server: string }).server }
+  } catch (err) {
+    if (signal.aborted) throw err
+    // Also that of an older version, which knows of no TLS.
+    return hasReason(err, 'NotFound') ? undefined : { problem: (err as Error).message }
+  } finally {
+    await client.close()
   }
 }
 

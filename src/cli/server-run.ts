@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { hostname } from 'node:os'
 import nodeProcess from 'node:process'
 import { refuseUnsupportedHost } from '../app/host-check.ts'
@@ -25,6 +26,11 @@ export const serverFlags = {
   },
   bind: { type: 'string', placeholder: 'ADDRESS', default: '127.0.0.1', help: 'Address for Kubernetes clients' },
   port: { type: 'integer', placeholder: 'PORT', default: 6446, help: 'TCP port for Kubernetes clients; 0: any free one, -1: none' },
+  'tls-san': {
+    type: 'strings',
+    placeholder: 'NAME',
+    help: 'A further host name or address by which clients call this server; may be given again',
+  },
 } as const
 
 export const verb: Verb = defineVerb({
@@ -34,7 +40,7 @@ export const verb: Verb = defineVerb({
   examples: ['pmk server run', 'pmk server run --data-dir /srv/pmk --log-level debug'],
   flags: serverFlags,
   handlesSignals: true,
-  async run({ ctx, args, flags, given }) {
+  async run({ ctx, args, flags }) {
     if (args.length > 0) throw new CliError(`server run takes no arguments, got ${args.join(' ')}`, { usage: true })
     const logLevel = LEVELS.find((level) => level === flags['log-level'])
     if (logLevel === undefined) throw new CliError(`--log-level must be one of ${LEVELS.join(', ')}`, { usage: true })
@@ -43,9 +49,10 @@ export const verb: Verb = defineVerb({
     const auditLogSize = parseQuantity(flags['audit-log-size'])
     if (auditLogSize === undefined || (auditLogSize !== 0 && auditLogSize < MIN_AUDIT_LOG))
       throw new CliError('--audit-log-size must be 0, or a size of at least 64Ki', { usage: true })
-    if ((given.has('port') && flags.port !== -1) || given.has('bind')) {
-      ctx.io.warn('warning: this version listens on its unix socket only; --bind and --port are for the TLS listener to come\n')
-    }
+    if (flags.port < -1 || flags.port > 65_535) throw new CliError('--port must be between 0 and 65535, or -1 for none', { usage: true })
+    const tlsNames = flags['tls-san']
+    const badName = tlsNames.find((name) => isIP(name) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(name))
+    if (badName !== undefined) throw new CliError(`--tls-san must be a host name or an address, not "${badName}"`, { usage: true })
     refuseUnsupportedHost()
     const { runBelowReaper } = await import('../app/reaper.ts')
     const code = await runBelowReaper()
@@ -65,7 +72,9 @@ export const verb: Verb = defineVerb({
     const nodeName = (flags['node-name'] ?? hostname()).toLowerCase()
     const readableLog = nodeProcess.stderr.isTTY === true
     const newStore = flags['new-store']
-    const options = { dataDir: dataDirOf(ctx.location, ctx.io), nodeName, logLevel, readableLog, onExit, newStore, auditLogSize } as const
+    const { bind, port } = flags
+    const dataDir = dataDirOf(ctx.location, ctx.io)
+    const options = { dataDir, nodeName, logLevel, readableLog, onExit, newStore, auditLogSize, bind, port, tlsNames } as const
     await runServer(options, stop.signal, giveUpDrain.signal)
     return 0
   },

@@ -1,7 +1,7 @@
 import nodeProcess from 'node:process'
 import { dataDirAt } from '../app/data-dir.ts'
 import { refuseUnsupportedHost } from '../app/host-check.ts'
-import { startServer } from '../app/server-control.ts'
+import { startServer, tlsState } from '../app/server-control.ts'
 import { CliError } from './cli-error.ts'
 import { dataDirOf } from './connect.ts'
 import { serverFlags } from './server-run.ts'
@@ -21,13 +21,15 @@ export const verb: Verb = defineVerb({
     const dir = dataDirAt(dataDirOf(ctx.location, ctx.io))
     const passedOn = Object.keys(serverFlags).filter((name) => given.has(name))
     const { record, started, warning } = await startServer(dir, {
-      args: passedOn.map((name) => `--${name}=${flags[name as keyof typeof serverFlags]}`),
+      args: passedOn.flatMap((name) => [flags[name as keyof typeof serverFlags]].flat().map((value) => `--${name}=${value}`)),
       main: nodeProcess.argv[1] ?? '',
       timeout: flags.timeout,
       clock: ctx.clock,
       signal: ctx.signal,
     })
     ctx.io.write(`Server ${started ? 'started' : 'runs already'}: pid ${record.pid}, data in ${dir.path}\n`)
+    const tls = await tlsState(dir, ctx.signal)
+    if (tls !== undefined && 'problem' in tls) ctx.io.warn(`warning: ${tls.problem}\n`)
     if (warning !== undefined) ctx.io.warn(`warning: ${warning}\n`)
     return 0
   },

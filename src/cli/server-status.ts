@@ -1,5 +1,5 @@
 import { dataDirAt } from '../app/data-dir.ts'
-import { serverState } from '../app/server-control.ts'
+import { serverState, tlsState } from '../app/server-control.ts'
 import { dataDirOf } from './connect.ts'
 import { defineVerb, type Verb } from './verb.ts'
 
@@ -22,6 +22,8 @@ export const verb: Verb = defineVerb({
     }
     const detail = found.state === 'ready' ? 'ready' : `running, ${TROUBLES[found.state]}: ${found.reason}`
     ctx.io.write(`${detail} (pid ${found.record.pid}, version ${found.record.version}, data in ${dir.path})\n`)
+    const tls = await tlsState(dir, ctx.signal)
+    if (tls !== undefined) ctx.io.write('server' in tls ? `TLS at ${tls.server}\n` : `no TLS: ${tls.problem}\n`)
     return found.state === 'ready' ? 0 : 1
   },
 })

@@ -35,6 +35,8 @@ export interface ClientName {
 /** All keys of ours: fast, short, and known to every client. */
 const ALGORITHM = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 const { subtle } = webcrypto
+/** As in a Token. */
+const NAME = /^\P{C}{1,253}$/u
 
 /** A certificate authority that signs itself. With `key` it goes on with an old one, and what that signed stays valid. */
 export async function makeAuthority(commonName: string, validity: Validity, key?: string): Promise<Pair> {
@@ -88,7 +90,11 @@ export async function parseRequest(request: string): Promise<ClientName> {
   const parsed = await checkedRequest(request)
   const [user, ...others] = parsed.subjectName.getField('CN')
   if (user === undefined || others.length > 0) throw new Error('it must have one common name, that of the user')
-  return { user, groups: parsed.subjectName.getField('O') }
+  const groups = parsed.subjectName.getField('O')
+  const bad = [user, ...groups].find((name) => !NAME.test(name))
+  if (bad !== undefined)
+    throw new Error('the name of the user and of each group must have 1 to 253 characters, none of them a control character')
+  return { user, groups }
 }
 
 /** A certificate for the key of a request, and for nobody else than the request names. Gives PEM. */

@@ -1,4 +1,5 @@
 import { X509Certificate } from 'node:crypto'
+import { isIP } from 'node:net'
 import { type Clock, epochOf, type Millis, timestampOf } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { isSignedBy, type Pair, pairText, parsePair, type Validity, validityOf } from './pair.ts'
@@ -162,7 +163,7 @@ class FilePki implements Pki {
   ): Promise<boolean> {
     const held = this.#pairs.get(part) ?? (await this.#readLeaf(part))
     const authority = this.#pair(part === 'server' ? 'server-ca' : 'client-ca').certificate
-    const why = held === undefined ? 'there is none' : this.#flawOf(held.certificate, authority, names)
+    const why = held === undefined ? 'there is none' : this.#flawOf(part, held.certificate, authority, names)
     if (held !== undefined && why === undefined && !newAuthority) {
       this.#pairs.set(part, held)
       return false
@@ -183,11 +184,15 @@ class FilePki implements Pki {
     }
   }
 
-  #flawOf(certificate: string, authority: string, names: readonly string[]): string | undefined {
+  #flawOf(part: Part, certificate: string, authority: string, names: readonly string[]): string | undefined {
     if (!isSignedBy(certificate, authority)) return 'it is of another authority'
     if (this.#isDue(certificate)) return 'its time is over, or soon will be'
+    // Asked once: what one library writes and another doesn't find must not be written again every minute.
+    if (part !== 'server' || isSame(names, this.#names)) return undefined
     const parsed = new X509Certificate(certificate)
-    const missing = names.filter((name) => parsed.checkIP(name) === undefined && parsed.checkHost(name, { wildcards: false }) === undefined)
+    const missing = names.filter(
+      (name) => (isIP(name) === 0 ? parsed.checkHost(name, { wildcards: false }) : parsed.checkIP(name)) === undefined,
+    )
     const count = parsed.subjectAltName?.split(', ').length ?? 0
     return missing.length > 0 || count !== names.length ? 'the names of the server have changed' : undefined
   }
@@ -207,6 +212,10 @@ class FilePki implements Pki {
     await writePkiFile(this.#dir, part, pairText(pair))
     this.#pairs.set(part, pair)
   }
+}
+
+function isSame(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((name, index) => name === others[index])
 }
 
 const maker = (): Promise<typeof import('./certificates.ts')> => import('./certificates.ts')

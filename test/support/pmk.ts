@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly dataDir?: string
   /** Words in front of the server's command line, such as those that make it another user's. */
   readonly under?: readonly string[]
+  /** Its TLS port; 0: any free one. Default: none. */
+  readonly port?: number
 }
 
 export interface Answer {
@@ -43,9 +45,11 @@ export class Server {
   readonly #main: readonly string[]
   readonly #under: readonly string[]
   readonly #removes: boolean
+  readonly #port: number
   #child: ChildProcess | undefined
 
-  constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir, under = [] }: ServerOptions = {}) {
+  constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir, under = [], port = -1 }: ServerOptions = {}) {
+    this.#port = port
     this.#under = under
     this.#main = source ? SOURCE : BUILT
     this.#removes = dataDir === undefined
@@ -63,7 +67,18 @@ export class Server {
   async run({ unwritable = false }: { readonly unwritable?: boolean } = {}): Promise<void> {
     const log = openSync(join(this.dataDir, 'server.log'), 'a')
     // PATH is deliberately poor: nothing may depend on the server's own.
-    const words = [...this.#under, process.execPath, ...this.#main, 'server', 'run', '--data-dir', this.dataDir, '--node-name', 'test']
+    const words = [
+      ...this.#under,
+      process.execPath,
+      ...this.#main,
+      'server',
+      'run',
+      '--data-dir',
+      this.dataDir,
+      '--node-name',
+      'test',
+      `--port=${this.#port}`,
+    ]
     const child = spawn(words[0] ?? '', words.slice(1), {
       stdio: ['ignore', log, log],
       env: { PATH: '/usr/bin:/bin', HOME: '/nowhere' },
