@@ -117,7 +117,7 @@ export function admitStatus(definition: ResourceDefinition, prev: ApiObject, sen
   checkIdentity(definition, body.metadata, prev)
   const { apiVersion, kind } = prev
   const { status } = body
-  if (jsonEqual(status ?? undefined, (prev as WithStatus).status)) return prev
+  if (sent.duplicates.length === 0 && jsonEqual(status ?? undefined, (prev as WithStatus).status)) return prev
   const part = { apiVersion, kind, metadata: {}, ...(status === undefined ? {} : { status }) }
   const decoded = decode(statusOnly(definition), part, sent, context)
   refuse(definition, prev.metadata.name, decoded.causes)

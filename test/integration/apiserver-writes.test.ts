@@ -115,12 +115,31 @@ test('dryRun=All on every verb leaves the store as it was', async () => {
     await server.raw('DELETE', `${PROCESSES}/dry?dryRun=All`),
     await server.send('DELETE', `${MAPS}/dry`, { dryRun: ['All'] }),
     await server.raw('DELETE', `${MAPS}?dryRun=All`),
+    await server.send('PUT', `${PROCESSES}/dry/status?dryRun=All`, { ...made, status: { replicas: 3 } }),
+    await server.send('PUT', `${PROCESSES}/dry/scale?dryRun=All`, {
+      apiVersion: 'autoscaling/v1',
+      kind: 'Scale',
+      metadata: { name: 'dry' },
+      spec: { replicas: 3 },
+    }),
+    await server.send(
+      'PATCH',
+      `${PROCESSES}/dry/status?dryRun=All&fieldManager=me`,
+      { apiVersion: 'pmk.dev/v1', kind: 'Process', status: { replicas: 3 } },
+      APPLY,
+    ),
+    await server.send('DELETE', `${PROCESSES}/dry`, { dryRun: ['All'], propagationPolicy: 'Foreground', gracePeriodSeconds: 0 }),
+    await server.send('POST', `${PROCESSES}?dryRun=All`, { ...processNamed(''), metadata: { generateName: 'dry-' } }),
   ]
   assert.deepEqual(
     answers.map(({ status }) => status),
-    [201, 200, 200, 200, 200, 201, 200, 200, 200, 200, 200],
+    [201, 200, 200, 200, 200, 201, 200, 200, 200, 200, 200, 200, 200, 200, 200, 201],
   )
   assert.equal(answers[1]?.json.spec.replicas, 3)
+  for (const created of [answers[0], answers[5], answers.at(-1)]) {
+    const { uid, creationTimestamp, resourceVersion } = created?.json.metadata ?? {}
+    assert.ok(uid && creationTimestamp && resourceVersion === undefined, created?.text)
+  }
   assert.equal(server.store.revision(), version)
   assert.equal(JSON.stringify((await server.store.range('')).items), stored)
 })
