@@ -40,6 +40,13 @@ export function requireKind(definition: ResourceDefinition, value: unknown, name
   return value
 }
 
+/** As `requireKind`. The typed clients of Kubernetes leave out what kind an object of Kubernetes itself is: the path says it. */
+function requireBody(definition: ResourceDefinition, value: unknown, namespace: string | undefined): JsonObject {
+  if (!isKubernetesKind(definition) || !isJsonObject(value)) return requireKind(definition, value, namespace)
+  const { apiVersion = definition.apiVersion, kind = definition.kind } = value
+  return requireKind(definition, { ...value, apiVersion, kind }, namespace)
+}
+
 /** A new object, complete but for its resourceVersion and the owners of its fields. Throws what is wrong with it. */
 export function admitCreate(
   definition: ResourceDefinition,
@@ -48,7 +55,7 @@ export function admitCreate(
   context: WriteContext,
   clock: Clock,
 ): ApiObject {
-  const decoded = decode(definition, requireKind(definition, sent.value, namespace), sent, context)
+  const decoded = decode(definition, requireBody(definition, sent.value, namespace), sent, context)
   const given = decoded.object.metadata
   if (given.resourceVersion !== undefined && given.resourceVersion !== '') {
     throw badRequest('resourceVersion should not be set on objects to be created')
@@ -89,7 +96,7 @@ export function admitCreate(
  */
 export function admitUpdate(definition: ResourceDefinition, prev: ApiObject, sent: Sent, context: WriteContext): ApiObject {
   const { name } = prev.metadata
-  const body = requireKind(definition, sent.value, prev.metadata.namespace)
+  const body = requireBody(definition, sent.value, prev.metadata.namespace)
   checkIdentity(definition, body.metadata, prev)
   const decoded = decode(definition, body, sent, context)
   const metadata = metadataForUpdate(definition, decoded.object.metadata, prev.metadata)
@@ -113,7 +120,7 @@ export function admitUpdate(definition: ResourceDefinition, prev: ApiObject, sen
 
 /** The object with another status and nothing else changed: the very same one when the status is the same. */
 export function admitStatus(definition: ResourceDefinition, prev: ApiObject, sent: Sent, context: WriteContext): ApiObject {
-  const body = requireKind(definition, sent.value, prev.metadata.namespace)
+  const body = requireBody(definition, sent.value, prev.metadata.namespace)
   checkIdentity(definition, body.metadata, prev)
   const { apiVersion, kind } = prev
   const { status } = body

@@ -2,6 +2,7 @@ import { forbiddenField, invalidField } from '../api/field-errors.ts'
 import type { ApiObject } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import type { Cause } from '../api/status.ts'
+import { epochOf } from '../base/clock.ts'
 import { jsonEqual } from '../base/json.ts'
 import type { ObjectMeta } from '../generated/types.ts'
 
@@ -9,8 +10,14 @@ import type { ObjectMeta } from '../generated/types.ts'
 export function checkImmutable(next: Partial<ObjectMeta>, prev: ObjectMeta): readonly Cause[] {
   const names = ['creationTimestamp', 'deletionTimestamp', 'deletionGracePeriodSeconds'] as const satisfies readonly (keyof ObjectMeta)[]
   return names
-    .filter((name) => next[name] !== undefined && next[name] !== prev[name])
+    .filter((name) => next[name] !== undefined && next[name] !== prev[name] && !isSameSecond(next[name], prev[name]))
     .map((name) => invalidField(`metadata.${name}`, next[name], 'field is immutable'))
+}
+
+/** JavaScript writes milliseconds to every time, and anybody may write another zone. */
+function isSameSecond(next: unknown, prev: unknown): boolean {
+  if (typeof next !== 'string' || typeof prev !== 'string') return false
+  return Math.floor(epochOf(next) / 1_000) === Math.floor(epochOf(prev) / 1_000)
 }
 
 /** An object that is being deleted takes no new duties. */

@@ -263,3 +263,25 @@ test('a Process and an index stay with their Instance', async () => {
   const bad = { ...made, spec: { ...made.spec, template: { ...made.spec.template, script: 'date' } } }
   await assert.rejects(instances.update(bad), /spec\.template\.script: Forbidden/)
 })
+
+test('an object of Kubernetes itself needs no kind in a body, and a time may be written another way', async () => {
+  const { registry, client } = await testRegistry()
+  const maps = definitionOf('ConfigMap')
+  const made = await registry.create(maps, 'default', body({ metadata: { name: 'typed' } }), context)
+  assert.equal(made.kind, 'ConfigMap')
+  assert.equal(made.apiVersion, 'v1')
+  const { creationTimestamp } = made.metadata
+  const at = (time: string) => body({ metadata: { name: 'typed', creationTimestamp: time }, data: { time } })
+  const ref = { namespace: 'default', name: 'typed' }
+  for (const time of [creationTimestamp.replace('Z', '.000Z'), creationTimestamp.replace('Z', '+00:00')]) {
+    const next = await registry.update(maps, ref, at(time), context)
+    assert.equal(next.metadata.creationTimestamp, creationTimestamp)
+  }
+  await assert.rejects(registry.update(maps, ref, at('2001-01-01T00:00:00Z'), context), /creationTimestamp: .*immutable/)
+  await assert.rejects(registry.create(maps, 'default', body({ kind: 'Secret', metadata: { name: 'x' } }), context), /kind is "Secret"/)
+  await assert.rejects(
+    registry.create(definitionOf('Process'), 'default', body({ metadata: { name: 'x' }, spec: { command: ['x'] } }), context),
+    /kind is missing/,
+  )
+  await client.for('ConfigMap').delete({ name: 'typed' })
+})
