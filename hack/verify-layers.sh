@@ -11,6 +11,7 @@ snippets=$(cat <<'SNIPPETS'
 src/probe|noRestrictedImports|import { type Store } from '../storage/store.ts'; export type S = Store
 src/agent|noRestrictedImports|import type { Registry } from '../registry/registry.ts'; export type R = Registry
 src/base|noRestrictedImports|import { keyOf } from '../api/object.ts'; export const k = keyOf
+src/access|noRestrictedImports|import { HttpApp } from '../apiserver/http-app.ts'; export const h = HttpApp
 src/cli|noRestrictedImports|import { MemoryStore } from '../storage/memory-store.ts'; export const s = MemoryStore
 src/agent|noRestrictedImports|import { fastify } from 'fastify'; export const f = fastify
 src/agent|noRestrictedImports|import { spawn } from 'node:child_process'; export const s = spawn

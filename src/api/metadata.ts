@@ -1,5 +1,5 @@
 import { duplicateField, invalidField, requiredField, tooLongField } from './field-errors.ts'
-import { checkDnsLabel, checkDnsSubdomain, checkLabelValue, checkQualifiedName } from './names.ts'
+import { checkDnsLabel, checkLabelValue, checkName, checkQualifiedName } from './names.ts'
 import type { ResourceDefinition } from './scheme.ts'
 import type { Cause } from './status.ts'
 import type { DecodedObject } from './validate.ts'
@@ -24,11 +24,10 @@ export function validateMetadata(definition: ResourceDefinition, metadata: Decod
 function validateName({ nameFormat, maxNameLength, scope }: ResourceDefinition, metadata: DecodedObject['metadata']): Cause[] {
   const { name = '', generateName, namespace } = metadata
   const causes: Cause[] = []
-  const check = nameFormat === 'label' ? checkDnsLabel : checkDnsSubdomain
   if (name === '') {
     causes.push(requiredField('metadata.name', generateName === undefined ? 'name or generateName is required' : undefined))
   } else {
-    const verdict = check(name, maxNameLength)
+    const verdict = checkName(nameFormat, name, maxNameLength)
     if (verdict !== undefined) causes.push(invalidField('metadata.name', name, verdict))
   }
   if (scope === 'Namespaced') {

@@ -19,6 +19,27 @@ export function checkDnsSubdomain(text: string, maxLength = 253): Verdict {
   return "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com')"
 }
 
+/** Whatever can stand between two slashes of a path: names such as `system:discovery`. */
+export function checkPathSegment(text: string, maxLength = 253): Verdict {
+  if (text.length > maxLength) return `must be no more than ${maxLength} characters`
+  if (text === '.' || text === '..') return `may not be '${text}'`
+  const wrong = ['/', '%', '\\'].find((letter) => text.includes(letter))
+  if (wrong !== undefined) return `may not contain '${wrong}'`
+  return /\p{Cc}/u.test(text) ? 'may not contain control characters' : undefined
+}
+
+/** What names of a kind have to look like. */
+export function checkName(format: 'subdomain' | 'label' | 'segment', text: string, maxLength: number): Verdict {
+  switch (format) {
+    case 'subdomain':
+      return checkDnsSubdomain(text, maxLength)
+    case 'label':
+      return checkDnsLabel(text, maxLength)
+    case 'segment':
+      return checkPathSegment(text, maxLength)
+  }
+}
+
 /** A key of labels, annotations and finalizers: `name` or `prefix.example/name`. */
 export function checkQualifiedName(text: string): Verdict {
   const slash = text.indexOf('/')

@@ -41,7 +41,7 @@ export interface Column {
    * Text with paths in braces: `{status.readyReplicas:0}/{spec.replicas}`. Of several paths, `{spec.command|spec.script}`, the
    * first that leads to something counts; after a colon comes what to show when none does. `.length` counts items or keys,
    * `.lower` is for words, `.number` makes 1 or 0 of true or false, `.0` is the first item of an array; the items of a whole
-   * one are joined by spaces.
+   * one are joined by spaces. `.users`, `.groups` and `.serviceAccounts` are the names of such subjects of a binding.
    */
   readonly value: string
   /** 1: only with `-o wide`. */
@@ -79,8 +79,8 @@ export interface ResourceDefinition {
   /** What isn't here is answered 405. All of them, unless the schema says otherwise; in the order of the alphabet. */
   readonly verbs: readonly ResourceVerb[]
   readonly maxNameLength: number
-  /** subdomain: DNS-1123 subdomain; label: without dots. */
-  readonly nameFormat: 'subdomain' | 'label'
+  /** subdomain: DNS-1123 subdomain; label: without dots; segment: whatever can stand between two slashes of a path. */
+  readonly nameFormat: 'subdomain' | 'label' | 'segment'
   readonly subresources: {
     readonly status?: object
     readonly scale?: ScalePaths

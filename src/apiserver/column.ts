@@ -3,6 +3,7 @@ import type { Column } from '../api/scheme.ts'
 import { age } from '../base/age.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { isJsonObject } from '../base/json.ts'
+import { isSubjectWord, subjectNames } from './subject-names.ts'
 
 export type Cell = string | number | boolean | null
 
@@ -75,6 +76,7 @@ function step(value: unknown, name: string): unknown {
     if (Object.hasOwn(value, name)) return value[name]
     return name === 'length' ? Object.keys(value).length : undefined
   }
+  if (Array.isArray(value) && isSubjectWord(name)) return subjectNames(value, name)
   if (name === 'length') return Array.isArray(value) ? value.length : 0
   if (Array.isArray(value)) return value[Number(name)]
   if (name === 'number' && typeof value === 'boolean') return Number(value)

@@ -9,6 +9,8 @@ export type RlimitValue = number | 'unlimited' | RlimitPair
  * Each kind by its name.
  */
 export interface KindMap {
+  readonly ClusterRoleBinding: ClusterRoleBinding
+  readonly ClusterRole: ClusterRole
   readonly ConfigMap: ConfigMap
   readonly CustomResourceDefinition: CustomResourceDefinition
   readonly Event: Event
@@ -20,39 +22,30 @@ export interface KindMap {
   readonly Pod: Pod
   readonly Process: Process
   readonly Revision: Revision
+  readonly RoleBinding: RoleBinding
+  readonly Role: Role
   readonly Secret: Secret
   readonly Service: Service
   readonly Token: Token
 }
 /**
- * Settings that Processes refer to.
+ * Grants the rules of a ClusterRole in all namespaces and for what lies in none.
  */
-export interface ConfigMap {
+export interface ClusterRoleBinding {
   /**
-   * v1
+   * rbac.authorization.k8s.io/v1
    */
-  readonly apiVersion: 'v1'
+  readonly apiVersion: 'rbac.authorization.k8s.io/v1'
   /**
-   * ConfigMap
+   * ClusterRoleBinding
    */
-  readonly kind: 'ConfigMap'
+  readonly kind: 'ClusterRoleBinding'
   readonly metadata: ObjectMeta
   /**
-   * Texts by key.
+   * Whom it is granted to.
    */
-  readonly data?: {
-    readonly [k: string]: string
-  }
-  /**
-   * Bytes by key, in base64.
-   */
-  readonly binaryData?: {
-    readonly [k: string]: string
-  }
-  /**
-   * True: the data can never be changed.
-   */
-  readonly immutable?: boolean
+  readonly subjects?: readonly Subject[]
+  readonly roleRef: RoleRef
 }
 /**
  * Names an object and says who it belongs to. Most of it is written by the server.
@@ -184,6 +177,117 @@ export interface ManagedFieldsEntry {
    * The subresource written through, such as status.
    */
   readonly subresource?: string
+}
+/**
+ * Whom a binding grants rules to.
+ */
+export interface Subject {
+  /**
+   * rbac.authorization.k8s.io for a User or Group, empty for a ServiceAccount; that is also what is put in when it is absent.
+   */
+  readonly apiGroup?: string
+  /**
+   * User, Group or ServiceAccount.
+   */
+  readonly kind: string
+  /**
+   * Name of the user, group or account.
+   */
+  readonly name: string
+  /**
+   * Namespace of a ServiceAccount, which is the user system:serviceaccount:NAMESPACE:NAME.
+   */
+  readonly namespace?: string
+}
+/**
+ * The role whose rules a binding grants. Can't be changed.
+ */
+export interface RoleRef {
+  /**
+   * rbac.authorization.k8s.io
+   */
+  readonly apiGroup: string
+  /**
+   * Role, of the same namespace, or ClusterRole.
+   */
+  readonly kind: string
+  /**
+   * Name of the role.
+   */
+  readonly name: string
+}
+/**
+ * What may be done in all namespaces, or in those where a RoleBinding grants it.
+ */
+export interface ClusterRole {
+  /**
+   * rbac.authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'rbac.authorization.k8s.io/v1'
+  /**
+   * ClusterRole
+   */
+  readonly kind: 'ClusterRole'
+  readonly metadata: ObjectMeta
+  /**
+   * What is allowed: the sum of all rules.
+   */
+  readonly rules?: readonly PolicyRule[]
+}
+/**
+ * Verbs on resources, or on paths. `*` stands for all.
+ */
+export interface PolicyRule {
+  /**
+   * What may be done: get, list, watch, create, update, patch, delete, deletecollection, or one of the special verbs runas, impersonate, bind and escalate.
+   */
+  readonly verbs: readonly string[]
+  /**
+   * API groups of the resources; the empty text is the core group.
+   */
+  readonly apiGroups?: readonly string[]
+  /**
+   * Plural names of kinds, with a subresource after a slash: processes, processes/scale, processes/*, * /scale.
+   */
+  readonly resources?: readonly string[]
+  /**
+   * Only objects of these names. Absent or empty: all.
+   */
+  readonly resourceNames?: readonly string[]
+  /**
+   * Paths that are no resources, such as /metrics; a * at the end stands for the rest. Only in a ClusterRole.
+   */
+  readonly nonResourceURLs?: readonly string[]
+}
+/**
+ * Settings that Processes refer to.
+ */
+export interface ConfigMap {
+  /**
+   * v1
+   */
+  readonly apiVersion: 'v1'
+  /**
+   * ConfigMap
+   */
+  readonly kind: 'ConfigMap'
+  readonly metadata: ObjectMeta
+  /**
+   * Texts by key.
+   */
+  readonly data?: {
+    readonly [k: string]: string
+  }
+  /**
+   * Bytes by key, in base64.
+   */
+  readonly binaryData?: {
+    readonly [k: string]: string
+  }
+  /**
+   * True: the data can never be changed.
+   */
+  readonly immutable?: boolean
 }
 /**
  * A kind of pmk as Kubernetes' tools know kinds that are not Kubernetes' own. Read-only: the server makes them from its schemas.
@@ -2221,6 +2325,43 @@ export interface RevisionSpec {
    * The launch fields of the Process, with defaults left out.
    */
   readonly template: {}
+}
+/**
+ * Grants the rules of a Role or ClusterRole in one namespace.
+ */
+export interface RoleBinding {
+  /**
+   * rbac.authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'rbac.authorization.k8s.io/v1'
+  /**
+   * RoleBinding
+   */
+  readonly kind: 'RoleBinding'
+  readonly metadata: ObjectMeta
+  /**
+   * Whom it is granted to.
+   */
+  readonly subjects?: readonly Subject[]
+  readonly roleRef: RoleRef
+}
+/**
+ * What may be done in one namespace.
+ */
+export interface Role {
+  /**
+   * rbac.authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'rbac.authorization.k8s.io/v1'
+  /**
+   * Role
+   */
+  readonly kind: 'Role'
+  readonly metadata: ObjectMeta
+  /**
+   * What is allowed: the sum of all rules.
+   */
+  readonly rules?: readonly PolicyRule[]
 }
 /**
  * Settings that must not be seen. They lie unencrypted in the data directory of the server, which only its user can read.

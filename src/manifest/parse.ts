@@ -1,4 +1,4 @@
-import { checkDnsLabel, checkDnsSubdomain } from '../api/names.ts'
+import { checkDnsLabel, checkName } from '../api/names.ts'
 import { definitions, findDefinition, type ResourceDefinition } from '../api/scheme.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { formatBytes } from '../base/quantity.ts'
@@ -93,18 +93,16 @@ function checkMetadata(object: JsonObject, definition: ResourceDefinition, repor
   const { name, namespace } = metadata
   if (name === undefined || name === null || name === '') report(['metadata', 'name'], 'Required value: every object needs a name')
   else if (typeof name !== 'string') report(['metadata', 'name'], `expected a text, found ${nameType(name)}; put it in quotes`)
-  else checkName(name, definition, (verdict) => report(['metadata', 'name'], `Invalid value: ${JSON.stringify(name)}: ${verdict}`))
+  else {
+    // Here and not only on the server, because the name becomes part of the request's path.
+    const verdict = checkName(definition.nameFormat, name, definition.maxNameLength)
+    if (verdict !== undefined) report(['metadata', 'name'], `Invalid value: ${JSON.stringify(name)}: ${verdict}`)
+  }
   if (namespace === undefined || namespace === null) return
   if (typeof namespace !== 'string') report(['metadata', 'namespace'], `expected a text, found ${nameType(namespace)}; put it in quotes`)
   else if (checkDnsLabel(namespace) !== undefined)
     report(['metadata', 'namespace'], `Invalid value: ${JSON.stringify(namespace)}: ${checkDnsLabel(namespace)}`)
   else if (definition.scope === 'Cluster') report(['metadata', 'namespace'], `a ${definition.kind} belongs to no namespace; leave it out`)
-}
-
-/** Here and not only on the server, because the name becomes part of the request's path. */
-function checkName(name: string, { nameFormat, maxNameLength }: ResourceDefinition, refuse: (verdict: string) => void): void {
-  const verdict = nameFormat === 'label' ? checkDnsLabel(name, maxNameLength) : checkDnsSubdomain(name, maxNameLength)
-  if (verdict !== undefined) refuse(verdict)
 }
 
 function unknownKind(apiVersion: string, kind: string): string {

@@ -17,7 +17,7 @@ import type {
 } from '../client/client.ts'
 import type { KindMap } from '../generated/types.ts'
 import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
-import type { Registry, UserInfo, WriteContext } from './registry.ts'
+import { admitAll, type Registry, type UserInfo, type WriteContext } from './registry.ts'
 
 export interface LocalClientOptions {
   /** In whose name. Default: the server itself. */
@@ -133,7 +133,7 @@ class LocalResourceClient {
   }
 
   #contextOf({ fieldManager = this.#fieldManager, dryRun = false, fieldValidation = 'Strict' }: WriteOptions): WriteContext {
-    return { user: this.#user, fieldManager, dryRun, fieldValidation, warn: () => {} }
+    return { user: this.#user, fieldManager, dryRun, fieldValidation, warn: () => {}, admit: admitAll }
   }
 }
 

@@ -16,7 +16,21 @@ export interface WriteContext {
   readonly fieldValidation: 'Strict' | 'Warn' | 'Ignore'
   /** Takes warnings for the client, one sentence each. */
   readonly warn: (text: string) => void
+  /** Asked before each change is stored, with the object as it will be; throws ApiError(Forbidden) to refuse. */
+  readonly admit: Admit
 }
+
+/** A change that only has to be stored. Without prev it creates, without next it removes. */
+export interface PendingWrite {
+  readonly definition: ResourceDefinition
+  readonly prev: ApiObject | undefined
+  readonly next: ApiObject | undefined
+}
+
+export type Admit = (write: PendingWrite) => void
+
+/** For what the server itself writes. */
+export const admitAll: Admit = () => {}
 
 /** A decoded body, with the duplicate keys that decoding came across (as field paths). */
 export interface Body {

@@ -17,17 +17,18 @@ import { DEFAULT_NAMESPACE } from './namespace-strategy.ts'
 import { trackChange, trackCreate } from './ownership.ts'
 import { type OrdinaryPatch, patched } from './patched.ts'
 import { Reader } from './reader.ts'
-import type {
-  Body,
-  DeleteQuery,
-  DeleteResult,
-  ListQuery,
-  ListResult,
-  Registry,
-  Scale,
-  UserInfo,
-  WatchQuery,
-  WriteContext,
+import {
+  admitAll,
+  type Body,
+  type DeleteQuery,
+  type DeleteResult,
+  type ListQuery,
+  type ListResult,
+  type Registry,
+  type Scale,
+  type UserInfo,
+  type WatchQuery,
+  type WriteContext,
 } from './registry.ts'
 import { admitScale, configurationOfScale, scaleOf } from './scale.ts'
 import { selectionOf } from './selection.ts'
@@ -188,7 +189,14 @@ class ResourceRegistry implements Registry {
     const { apiVersion, kind } = definition
     const value = { apiVersion, kind, metadata: { name: DEFAULT_NAMESPACE } }
     if ((await this.#reader.find(definition, value.metadata)) !== undefined) return
-    const context: WriteContext = { user: SERVER, fieldManager: 'pmk-server', dryRun: false, fieldValidation: 'Strict', warn: () => {} }
+    const context: WriteContext = {
+      user: SERVER,
+      fieldManager: 'pmk-server',
+      dryRun: false,
+      fieldValidation: 'Strict',
+      warn: () => {},
+      admit: admitAll,
+    }
     try {
       await this.create(definition, undefined, { value, duplicates: [] }, context)
       this.#log.info({ namespace: DEFAULT_NAMESPACE }, 'Created the default namespace')

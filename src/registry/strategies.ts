@@ -8,11 +8,15 @@ import { manifestSourceStrategy } from './manifest-source-strategy.ts'
 import { namespaceStrategy } from './namespace-strategy.ts'
 import { processStrategy } from './process-strategy.ts'
 import { revisionStrategy } from './revision-strategy.ts'
+import { clusterRoleBindingStrategy, roleBindingStrategy } from './role-binding-strategy.ts'
+import { clusterRoleStrategy, roleStrategy } from './role-strategy.ts'
 import { secretStrategy } from './secret-strategy.ts'
 import type { Strategy } from './strategy.ts'
 import { tokenStrategy } from './token-strategy.ts'
 
 const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
+  ClusterRole: clusterRoleStrategy,
+  ClusterRoleBinding: clusterRoleBindingStrategy,
   ConfigMap: configMapStrategy,
   Instance: instanceStrategy,
   ManifestSource: manifestSourceStrategy,
@@ -20,6 +24,8 @@ const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
   Namespace: namespaceStrategy,
   Process: processStrategy,
   Revision: revisionStrategy,
+  Role: roleStrategy,
+  RoleBinding: roleBindingStrategy,
   Secret: secretStrategy,
   Token: tokenStrategy,
 }

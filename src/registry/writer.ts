@@ -38,6 +38,7 @@ export class Writer {
     const { name, namespace } = object.metadata
     const key = keyFor(definition, namespace, name)
     await this.#requireNamespace(definition, object)
+    context.admit({ definition, prev: undefined, next: object })
     const text = this.#codec.encode(object)
     if (context.dryRun) {
       if ((await this.#reader.find(definition, object.metadata)) !== undefined) throw alreadyExists(definition, name)
@@ -89,6 +90,7 @@ export class Writer {
     context: WriteContext,
   ): Promise<ApiObject | undefined> {
     if (next === current.object) return next
+    context.admit({ definition, prev: current.object, next })
     if (isFinished(definition, next)) return this.tryRemove(definition, current, next, context)
     const text = this.#codec.encode(next)
     if (context.dryRun) return frozenCopy(next)
@@ -109,6 +111,7 @@ export class Writer {
     context: WriteContext,
   ): Promise<ApiObject | undefined> {
     if (definition.kind === 'Namespace') await this.#requireEmpty(definition, last.metadata.name)
+    context.admit({ definition, prev: current.object, next: undefined })
     if (context.dryRun) return frozenCopy(last)
     try {
       const revision = await this.#store.delete(current.kv.key, current.kv.modRevision)

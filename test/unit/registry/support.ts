@@ -1,6 +1,6 @@
 import type { Client } from '../../../src/client/client.ts'
 import { createLocalClient } from '../../../src/registry/local-client.ts'
-import type { Registry, WriteContext } from '../../../src/registry/registry.ts'
+import { admitAll, type Registry, type WriteContext } from '../../../src/registry/registry.ts'
 import { createRegistry } from '../../../src/registry/resource-registry.ts'
 import { MemoryStore } from '../../../src/storage/memory-store.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
@@ -27,4 +27,5 @@ export const context: WriteContext = {
   dryRun: false,
   fieldValidation: 'Strict',
   warn: () => {},
+  admit: admitAll,
 }
