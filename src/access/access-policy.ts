@@ -88,7 +88,7 @@ export class AccessPolicy implements Authorizer {
     return this.#next
   }
 
-  /** Follows the registry until the signal, and keeps the built-in roles there. `ready` is called once the policy is in force. */
+  /** Follows the registry until the signal, and keeps the built-in roles there. `ready` is called after the first attempt to read them. */
   async run(signal: AbortSignal, ready: () => void): Promise<void> {
     const { clock, log } = { clock: this.#clock, log: this.#log }
     const client = createLocalClient(this.#registry, { fieldManager: 'pmk-server' })
@@ -100,8 +100,8 @@ export class AccessPolicy implements Authorizer {
         // A store that takes no writes now must not keep the roles that are there from being followed.
         log.warn({ err }, 'The built-in roles could not be looked after')
       }
-      await this.refresh()
-      ready()
+      // Whether or not it can be read now: the masters need no roles, and everybody else waits for them without any rights.
+      await this.refresh().finally(ready)
       await this.#follow(from, signal)
     })
   }
@@ -115,6 +115,8 @@ export class AccessPolicy implements Authorizer {
           for await (const { type } of this.#registry.watch(definition, { resourceVersion: from }, both)) {
             if (type !== 'BOOKMARK') await this.refresh()
           }
+          // One that is over takes the others along: they begin anew together.
+          one.abort()
         }),
       )
     } finally {

@@ -1,9 +1,10 @@
 import { definitionOf } from '../api/scheme.ts'
-import type { ClusterRole, ClusterRoleBinding, Instance, Process, Revision, Role, RoleBinding } from '../generated/types.ts'
+import type { ClusterRole, ClusterRoleBinding, Instance, Process, Revision, Role, RoleBinding, Token } from '../generated/types.ts'
 import type { PendingWrite, UserInfo } from '../registry/registry.ts'
 import { resourceAttributes } from './attributes.ts'
 import { type Authorizer, requireRight } from './authorizer.ts'
-import { checkBinding, checkRole } from './escalation.ts'
+import { checkBinding, checkRole, requireFullAuthority } from './escalation.ts'
+import { requireImpersonation } from './impersonation.ts'
 import { checkRunAs, type Template, templateOf } from './run-as.ts'
 
 export interface AdmissionOptions {
@@ -41,6 +42,15 @@ export function checkWrite({ authorizer, user, verb, serverUser }: AdmissionOpti
       checkBinding(authorizer, user, definition, roles, binding, prev as typeof binding | undefined)
       break
     }
+    case 'Token': {
+      const { user: bearer, groups = [] } = (next as Token).spec
+      if (prev === undefined) requireImpersonation(authorizer, user, bearer, groups)
+      break
+    }
+    case 'ManifestSource':
+      // What it names is written with the server's rights.
+      requireFullAuthority(authorizer, user, definition, metadata)
+      break
     case 'Process': {
       const before = prev === undefined ? undefined : templateOf((prev as Process).spec)
       checkRunAs(authorizer, user, definition, metadata, templateOf((next as Process).spec), before, serverUser)

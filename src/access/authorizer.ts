@@ -4,9 +4,7 @@ import type { UserInfo } from '../registry/registry.ts'
 import { type Attributes, refusalText } from './attributes.ts'
 import type { Grant, Grants } from './grants.ts'
 import { compileRule, ruleAllows } from './rules.ts'
-
-/** Who is in it may do everything, whatever roles say: the way in when they say nonsense. */
-export const MASTERS = 'system:masters'
+import { MASTERS } from './well-known.ts'
 
 export interface Decision {
   readonly allowed: boolean

@@ -1,12 +1,11 @@
 import type { New } from '../api/object.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule } from '../generated/types.ts'
-import { MASTERS } from './authorizer.ts'
+import { RBAC_GROUP } from '../registry/role-binding-strategy.ts'
+import { AUTHENTICATED, MASTERS, UNAUTHENTICATED } from './well-known.ts'
 
-/** Everybody who said who they are. */
-export const AUTHENTICATED = 'system:authenticated'
-export const UNAUTHENTICATED = 'system:unauthenticated'
+/** "false": the role is left alone when the server starts. */
+export const AUTOUPDATE = 'rbac.authorization.kubernetes.io/autoupdate'
 
-const GROUP = 'rbac.authorization.k8s.io'
 const READ = ['get', 'list', 'watch']
 const WRITE = ['create', 'update', 'patch', 'delete', 'deletecollection']
 const HEALTH = ['/healthz', '/healthz/*', '/livez', '/livez/*', '/readyz', '/readyz/*', '/version', '/version/']
@@ -43,7 +42,7 @@ const edit: readonly PolicyRule[] = [
 /** And who may do what in the namespace. */
 const admin: readonly PolicyRule[] = [
   ...edit,
-  on(GROUP, ['roles', 'rolebindings'], [...READ, ...WRITE]),
+  on(RBAC_GROUP, ['roles', 'rolebindings'], [...READ, ...WRITE]),
   on('authorization.k8s.io', ['localsubjectaccessreviews'], ['create']),
 ]
 
@@ -81,22 +80,20 @@ export const DEFAULT_CLUSTER_ROLE_BINDINGS: readonly DefaultBinding[] = [
   binding('system:public-info-viewer', [AUTHENTICATED, UNAUTHENTICATED]),
 ]
 
-export const AUTOUPDATE = 'rbac.authorization.kubernetes.io/autoupdate'
-
 function metadata(name: string): DefaultMetadata {
   return { name, labels: { 'kubernetes.io/bootstrapping': 'rbac-defaults' }, annotations: { [AUTOUPDATE]: 'true' } }
 }
 
 function role(name: string, rules: readonly PolicyRule[]): DefaultRole {
-  return { apiVersion: `${GROUP}/v1`, kind: 'ClusterRole', metadata: metadata(name), rules }
+  return { apiVersion: `${RBAC_GROUP}/v1`, kind: 'ClusterRole', metadata: metadata(name), rules }
 }
 
 function binding(name: string, groups: readonly string[]): DefaultBinding {
   return {
-    apiVersion: `${GROUP}/v1`,
+    apiVersion: `${RBAC_GROUP}/v1`,
     kind: 'ClusterRoleBinding',
     metadata: metadata(name),
-    roleRef: { apiGroup: GROUP, kind: 'ClusterRole', name },
-    subjects: groups.map((group) => ({ apiGroup: GROUP, kind: 'Group', name: group })),
+    roleRef: { apiGroup: RBAC_GROUP, kind: 'ClusterRole', name },
+    subjects: groups.map((group) => ({ apiGroup: RBAC_GROUP, kind: 'Group', name: group })),
   }
 }

@@ -3,11 +3,11 @@ import { jsonEqual } from '../base/json.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from '../generated/types.ts'
 import { forbidden, notFound } from '../registry/errors.ts'
 import type { UserInfo } from '../registry/registry.ts'
+import { RBAC_GROUP } from '../registry/role-binding-strategy.ts'
 import { resourceAttributes } from './attributes.ts'
-import type { Authorizer } from './authorizer.ts'
+import { type Authorizer, FULL_AUTHORITY } from './authorizer.ts'
 import { uncovered } from './covers.ts'
 
-const RBAC = 'rbac.authorization.k8s.io'
 /** So many missing rights are told. */
 const MOST_TOLD = 20
 
@@ -22,7 +22,7 @@ export function checkRole(
   const { rules = [], metadata } = next
   if (prev !== undefined && jsonEqual(rules, prev.rules ?? [])) return
   const namespace = metadata.namespace ?? ''
-  const escalate = resourceAttributes({ verb: 'escalate', group: RBAC, resource: definition.plural, namespace, name: metadata.name })
+  const escalate = resourceAttributes({ verb: 'escalate', group: RBAC_GROUP, resource: definition.plural, namespace, name: metadata.name })
   if (authorizer.authorize(user, escalate).allowed) return
   requireAll(authorizer, user, definition, metadata, rules)
 }
@@ -39,12 +39,24 @@ export function checkBinding(
   const { roleRef, metadata } = next
   if (prev !== undefined && jsonEqual(roleRef, prev.roleRef) && jsonEqual(next.subjects ?? [], prev.subjects ?? [])) return
   const namespace = metadata.namespace ?? ''
-  const bind = resourceAttributes({ verb: 'bind', group: RBAC, resource: roleDefinition.plural, namespace, name: roleRef.name })
+  const bind = resourceAttributes({ verb: 'bind', group: RBAC_GROUP, resource: roleDefinition.plural, namespace, name: roleRef.name })
   if (authorizer.authorize(user, bind).allowed) return
   const rules = authorizer.rulesOf(roleRef.kind, roleRef.name, metadata.namespace)
   // What such a role will allow one day isn't known, so it can't be compared.
   if (rules === undefined) throw notFound(roleDefinition, roleRef.name)
   requireAll(authorizer, user, definition, metadata, rules)
+}
+
+/** Only who may do everything everywhere writes what acts with the server's rights. */
+export function requireFullAuthority(
+  authorizer: Authorizer,
+  user: UserInfo,
+  definition: ResourceDefinition,
+  { name }: { readonly name: string },
+): void {
+  if (uncovered(authorizer.rulesFor(user, ''), FULL_AUTHORITY).length === 0) return
+  const who = `User ${JSON.stringify(user.name)}`
+  throw forbidden(definition, name, `${who} may not write it, since it acts with the rights of the server: that takes cluster-admin`)
 }
 
 function requireAll(

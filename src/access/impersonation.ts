@@ -2,7 +2,7 @@ import { apiError } from '../api/status.ts'
 import type { UserInfo } from '../registry/registry.ts'
 import { resourceAttributes } from './attributes.ts'
 import { type Authorizer, requireRight } from './authorizer.ts'
-import { AUTHENTICATED } from './default-roles.ts'
+import { ANONYMOUS, AUTHENTICATED } from './well-known.ts'
 
 /** Headers by their names in lower case, each with all its values. */
 export type HeaderValues = Readonly<NodeJS.Dict<readonly string[]>>
@@ -43,5 +43,3 @@ export function requireImpersonation(authorizer: Authorizer, user: UserInfo, nam
     requireRight(authorizer, user, resourceAttributes({ verb: 'impersonate', resource: 'groups', name: group }))
   }
 }
-
-const ANONYMOUS = 'system:anonymous'

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { userInfo } from 'node:os'
+import { AUTHENTICATED, MASTERS } from '../access/well-known.ts'
 import { apiError } from '../api/status.ts'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import type { UserInfo } from '../registry/registry.ts'
@@ -35,11 +36,6 @@ export interface TokenVerifier {
   /** Whose token it is; undefined for one that isn't accepted; why, isn't told. Fails with an ApiError when it can't be looked up. */
   verify(token: string): Promise<UserInfo | undefined>
 }
-
-/** The group of everybody who is known. */
-export const AUTHENTICATED = 'system:authenticated'
-/** The group of those who may do everything. */
-export const MASTERS = 'system:masters'
 
 export interface AuthenticationOptions {
   readonly clock: Clock

@@ -7,15 +7,18 @@ import {
   fastify,
   type RawRequestDefaultExpression as RawRequest,
 } from 'fastify'
+import type { AccessPolicy } from '../access/access-policy.ts'
 import { ApiError, apiError, type Status } from '../api/status.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { UserInfo } from '../registry/registry.ts'
+import { type Granted, type Guard, guardOf } from './access-control.ts'
 import type { AuditTrail } from './audit.ts'
 import type { Authenticate, Peer } from './authentication.ts'
 import { Cancellation, Deadlines, InFlight, type Limits, tooMany } from './limits.ts'
 import { refusalOfWebPage } from './origin.ts'
 import { queryOf } from './query.ts'
+import type { Wish } from './request-attributes.ts'
 import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.ts'
 import { sendStatus, sendText } from './send.ts'
 import { BODY_LIMIT, NO_SUCH_METHOD, NO_SUCH_PATH, statusOf } from './status-errors.ts'
@@ -47,6 +50,7 @@ export interface HttpAppOptions {
   readonly peerOf: (socket: Socket) => Peer
   /** By which clients over TCP may call this server: lower case, addresses without brackets. */
   readonly names: () => ReadonlySet<string>
+  readonly policy: AccessPolicy
   readonly clock: Clock
   readonly log: Logger
   readonly limits: Limits
@@ -76,9 +80,11 @@ export class HttpApp {
   readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>()
   readonly #deadlines: Deadlines
   readonly #streams = new Set<Cancellation>()
+  /** What was granted to requests that may go on for long. */
+  readonly #grants = new WeakMap<Cancellation, Granted>()
   #stopping = false
 
-  constructor({ routes, authenticate, peerOf, names, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
+  constructor({ routes, authenticate, policy, peerOf, names, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
     this.#inFlight = new InFlight(limits)
     this.#limits = limits
     this.#isCrowded = isCrowded
@@ -88,6 +94,7 @@ export class HttpApp {
     this.#authenticate = authenticate
     this.#peerOf = peerOf
     this.#names = names
+    policy.onChange(() => this.#endForbidden())
     this.#clock = clock
     this.#log = log
     this.#deadlines = new Deadlines(clock)
@@ -120,7 +127,8 @@ export class HttpApp {
       return this.#refuse(request, reply, status)
     })
     for (const route of routes) {
-      this.#app.route({ method: METHODS, url: route.path, handler: (request, reply) => this.#answer(route, request, reply) })
+      const guard = guardOf(route, policy)
+      this.#app.route({ method: METHODS, url: route.path, handler: (request, reply) => this.#answer(route, guard, request, reply) })
     }
   }
 
@@ -155,13 +163,22 @@ export class HttpApp {
     for (const stream of this.#streams) stream.abort()
   }
 
+  /** Ends the streams of those who have lost the right to them; who asks again is told. */
+  #endForbidden(): void {
+    for (const stream of this.#streams) if (!this.#isStillGranted(stream)) stream.abort()
+  }
+
+  #isStillGranted(stream: Cancellation): boolean {
+    return this.#grants.get(stream)?.isStill() !== false
+  }
+
   async close(): Promise<void> {
     await this.#app.close()
     this.#deadlines.close()
     this.#audit?.close()
   }
 
-  async #answer(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  async #answer(route: Route, guard: Guard, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const handler = handlerFor(route, request.method)
     const cancellation = new Cancellation()
     // The request's own close event comes as soon as it is read; this one when the client is gone or has its answer.
@@ -169,7 +186,7 @@ export class HttpApp {
       if (!reply.raw.writableFinished) cancellation.abort()
     })
     const warnings: string[] = []
-    const work = this.#run(handler, request, cancellation, warnings)
+    const work = this.#run(handler, guard, request, cancellation, warnings)
     const answer = await (route.patient ? work : this.#deadlines.limit(work, cancellation))
     if ('text' in answer) {
       this.#audit?.end(request.raw, answer.code)
@@ -246,24 +263,34 @@ export class HttpApp {
     }
   }
 
-  async #run(handler: Handler, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
+  async #run(handler: Handler, guard: Guard, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
     const { raw, headers, body } = request
     const url = raw.url ?? '/'
-    const apiRequest: ApiRequest = {
+    const wish: Wish = {
       method: request.method,
       path: url.split('?', 1)[0] ?? url,
       query: queryOf(url),
       parameters: checkedParameters(request.params as Readonly<Record<string, string>>),
+    }
+    const granted = guard(this.#users.get(raw) ?? ANONYMOUS, wish, raw.headersDistinct)
+    const { user, impersonator, admit } = granted
+    if (impersonator !== undefined) this.#audit?.note(raw, { user, impersonatedBy: impersonator.name })
+    this.#grants.set(cancellation, granted)
+    const apiRequest: ApiRequest = {
+      ...wish,
       headers,
       body: { contentType: headers['content-type'], bytes: body as Uint8Array | undefined },
-      user: this.#users.get(raw) ?? ANONYMOUS,
+      user,
+      admit,
       get signal() {
         return cancellation.signal
       },
       warn: (text) => warnings.push(text),
       note: (notes) => this.#audit?.note(raw, notes),
     }
-    return handler(apiRequest)
+    const answer = await handler(apiRequest)
+    await granted.settled()
+    return answer
   }
 
   async #stream(request: FastifyRequest, reply: FastifyReply, answer: StreamAnswer, cancellation: Cancellation): Promise<void> {
@@ -274,7 +301,7 @@ export class HttpApp {
       return
     }
     this.#streams.add(cancellation)
-    if (this.#stopping) cancellation.abort()
+    if (this.#stopping || !this.#isStillGranted(cancellation)) cancellation.abort()
     const { stalledAfter } = this.#limits
     const upgrade = this.#upgrades.get(request.raw)
     try {

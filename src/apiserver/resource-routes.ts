@@ -242,6 +242,6 @@ function nameIn(value: unknown): { readonly name?: string } {
   return typeof name === 'string' ? { name } : {}
 }
 
-function writeRequest({ query, user, headers, warn }: ApiRequest): WriteRequest {
-  return { query, user, userAgent: headers['user-agent'], warn }
+function writeRequest({ query, user, headers, warn, admit }: ApiRequest): WriteRequest {
+  return { query, user, userAgent: headers['user-agent'], warn, admit }
 }

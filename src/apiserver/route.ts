@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { UserInfo } from '../registry/registry.ts'
+import type { Admit, UserInfo } from '../registry/registry.ts'
 import type { AuditNotes } from './audit.ts'
 import type { Query } from './query.ts'
 import type { RawBody } from './request-body.ts'
@@ -13,7 +13,10 @@ export interface ApiRequest {
   readonly parameters: Readonly<Record<string, string>>
   readonly headers: IncomingHttpHeaders
   readonly body: RawBody
+  /** In whose name it is carried out. */
   readonly user: UserInfo
+  /** For the WriteContext of whatever the request writes. */
+  readonly admit: Admit
   /** Fires when the client is gone, when the time for the answer is over, and for streams when the server stops. */
   readonly signal: AbortSignal
   /** Tells the client something beside the answer; only before the answer is given. */

@@ -1,6 +1,7 @@
 import { createServer, type ServerOptions as HttpOptions, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
+import { AccessPolicy } from '../access/access-policy.ts'
 import type { NodeGateways } from '../api/node-gateway.ts'
 import { definitions } from '../api/scheme.ts'
 import type { Clock, Millis } from '../base/clock.ts'
@@ -107,6 +108,10 @@ class HttpApiServer implements ApiServer {
   readonly #answers = new OpenAnswers()
   /** Those that Node has given away, and no longer closes with the others. */
   readonly #upgraded = new Set<Socket>()
+  readonly #policy: AccessPolicy
+  readonly #stopPolicy = new AbortController()
+  #policyStart: Promise<void> | undefined
+  #policyRun: Promise<void> = Promise.resolve()
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, random = Math.random } = options
@@ -123,11 +128,13 @@ class HttpApiServer implements ApiServer {
       ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),
       ...definitions.flatMap((definition) => agentRoutes(definition, { registry, gateways, clock })),
     ]
+    this.#policy = new AccessPolicy({ registry, clock, log })
     this.#app = new HttpApp({
       routes: [...routes, rootRoute(routes)],
       authenticate,
       peerOf: (socket) => this.#peers.of(socket),
       names: () => this.#names,
+      policy: this.#policy,
       clock,
       log,
       limits: this.#limits,
@@ -154,6 +161,7 @@ class HttpApiServer implements ApiServer {
 
   async listen({ socketPath }: { readonly socketPath: string }): Promise<void> {
     await this.#app.ready()
+    await this.#startPolicy()
     const server = createServer(this.#httpOptions(), this.#onRequest)
     server.on('connection', (socket) => {
       this.#peers.addLocal(socket)
@@ -166,6 +174,7 @@ class HttpApiServer implements ApiServer {
 
   async listenSecurely({ host, port, credentials }: SecureAddress): Promise<number> {
     await this.#app.ready()
+    await this.#startPolicy()
     const server = createSecureServer({
       http: this.#httpOptions(),
       credentials,
@@ -237,6 +246,15 @@ class HttpApiServer implements ApiServer {
     this.#app.handle(request, response, { socket, head })
   }
 
+  /** Resolves once it is known who may do what. */
+  #startPolicy(): Promise<void> {
+    this.#policyStart ??= new Promise((resolve) => {
+      this.#policyRun = this.#policy.run(this.#stopPolicy.signal, resolve)
+      void this.#policyRun.then(resolve)
+    })
+    return this.#policyStart
+  }
+
   /** One connection too many costs those that are idle their place, and may ask for the server's health. */
   #count(server: Server | SecureServer, socket: Socket): void {
     const { connections } = this.#limits
@@ -269,6 +287,8 @@ class HttpApiServer implements ApiServer {
     cancel()
     this.#servers.clear()
     this.#secureServers.clear()
+    this.#stopPolicy.abort()
+    await this.#policyRun
     await this.#app.close()
   }
 

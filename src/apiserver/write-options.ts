@@ -1,6 +1,6 @@
 import { asWord } from '../api/field-errors.ts'
 import { isJsonObject } from '../base/json.ts'
-import type { Body, DeleteQuery, UserInfo, WriteContext } from '../registry/registry.ts'
+import type { Admit, Body, DeleteQuery, UserInfo, WriteContext } from '../registry/registry.ts'
 import { integerParameter, invalidOptions, type Query, textParameter, unsupportedValue } from './query.ts'
 
 export type OptionsKind = 'CreateOptions' | 'UpdateOptions' | 'PatchOptions' | 'DeleteOptions'
@@ -14,11 +14,12 @@ export interface WriteRequest {
   readonly user: UserInfo
   readonly userAgent: string | undefined
   readonly warn: (text: string) => void
+  readonly admit: Admit
 }
 
 /** What a write's query parameters say. Server-side apply needs a field manager of its own. */
 export function writeContext(kind: OptionsKind, request: WriteRequest, options: { readonly apply?: boolean } = {}): WriteContext {
-  const { query, user, userAgent, warn } = request
+  const { query, user, userAgent, warn, admit } = request
   const manager = textParameter(query, 'fieldManager')
   if (manager === undefined && options.apply) {
     throw invalidOptions(kind, {
@@ -33,6 +34,7 @@ export function writeContext(kind: OptionsKind, request: WriteRequest, options: 
     dryRun: isDryRun(kind, query.getAll('dryRun')),
     fieldValidation: validation(kind, textParameter(query, 'fieldValidation')),
     warn,
+    admit,
   }
 }
 

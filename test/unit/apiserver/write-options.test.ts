@@ -10,6 +10,7 @@ function requestOf(query: string, userAgent?: string): WriteRequest {
     user: { name: 'me', groups: [] },
     userAgent,
     warn: () => {},
+    admit: () => {},
   }
 }
 
