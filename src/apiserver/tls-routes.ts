@@ -1,6 +1,6 @@
+import { MASTERS } from '../access/well-known.ts'
 import { ApiError, apiError } from '../api/status.ts'
 import { isJsonObject } from '../base/json.ts'
-import { MASTERS } from './authentication.ts'
 import { parseJson } from './json-body.ts'
 import { type ApiRequest, jsonAnswer, type Route } from './route.ts'
 
