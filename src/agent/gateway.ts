@@ -195,6 +195,7 @@ export class AgentGateway implements NodeGateway {
       process: spec.process,
       // Processes of the tree that have ended take their seconds with them: never less than nothing.
       cpu: seconds > 0 ? Math.max(0, (cpuSeconds - from.cpuSeconds) / seconds) : 0,
+      cpuWindowSeconds: seconds,
       cpuSeconds,
       memory,
       processes,

@@ -36,6 +36,8 @@ export interface InstanceUsage {
   readonly process: string
   /** Share of one core since the sample before, or since the start when there is none: 0.5 is half a core. */
   readonly cpu: number
+  /** The time that `cpu` is the mean of. */
+  readonly cpuWindowSeconds: number
   /** Seconds of processor time in all. */
   readonly cpuSeconds: number
   /** Bytes resident. */

@@ -116,14 +116,18 @@ export function findDefinition(apiVersion: string, kind: string): ResourceDefini
   return definition?.apiVersion === apiVersion ? definition : undefined
 }
 
-/** Finds a kind as people name it: kind, plural, singular or short name, any case, with or without `.group`. */
+/**
+ * Finds a kind as people name it: kind, plural, singular or short name, any case, with or without `.group`. Of several that share
+ * a name the first one that can be watched: `pods` are Pods, and not what they use.
+ */
 export function findByName(name: string): ResourceDefinition | undefined {
   const [word = '', ...group] = name.toLowerCase().split('.')
-  return definitions.find(
+  const named = definitions.filter(
     (definition) =>
       (group.length === 0 || group.join('.') === definition.group || group.join('.') === `${definition.version}.${definition.group}`) &&
       [definition.plural, definition.singular, ...definition.shortNames].includes(word),
   )
+  return named.find(({ verbs }) => verbs.includes('watch')) ?? named[0]
 }
 
 /** `processes.pmk.dev`, or `secrets` for the core group: how messages name a resource. */

@@ -15,6 +15,7 @@ import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp, LINGER } from './http-app.ts'
 import { LIMITS, type Limits } from './limits.ts'
+import { metricsRoutes } from './metrics-routes.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { Peers } from './peer.ts'
@@ -125,7 +126,11 @@ class HttpApiServer implements ApiServer {
       ...(tls === undefined ? [] : tlsRoutes(tls)),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
-      ...definitions.flatMap((definition) => resourceRoutes(definition, { registry, clock, random })),
+      ...definitions.flatMap((definition) =>
+        definition.kind === 'PodMetrics'
+          ? metricsRoutes(definition, { registry, gateways, clock })
+          : resourceRoutes(definition, { registry, clock, random }),
+      ),
       ...definitions.flatMap((definition) => agentRoutes(definition, { registry, gateways, clock })),
     ]
     this.#policy = new AccessPolicy({ registry, clock, log })

@@ -19,6 +19,7 @@ export interface KindMap {
   readonly ManifestSource: ManifestSource
   readonly Namespace: Namespace
   readonly Node: Node
+  readonly PodMetrics: PodMetrics
   readonly Pod: Pod
   readonly Process: Process
   readonly Revision: Revision
@@ -1831,6 +1832,55 @@ export interface NodeInfo {
    * Name of the host.
    */
   readonly hostname?: string
+}
+/**
+ * What a Pod uses at this moment, for `kubectl top pods`. Sampled when it is asked for.
+ */
+export interface PodMetrics {
+  /**
+   * metrics.k8s.io/v1beta1
+   */
+  readonly apiVersion: 'metrics.k8s.io/v1beta1'
+  /**
+   * PodMetrics
+   */
+  readonly kind: 'PodMetrics'
+  readonly metadata: ObjectMeta
+  /**
+   * When it was sampled.
+   */
+  readonly timestamp: string
+  /**
+   * Length of the time that processor time is the mean of, such as 30s.
+   */
+  readonly window: string
+  /**
+   * The one container.
+   */
+  readonly containers: readonly PodContainerMetrics[]
+}
+/**
+ * What the one container uses.
+ */
+export interface PodContainerMetrics {
+  /**
+   * Name of the Process.
+   */
+  readonly name: string
+  readonly usage: PodContainerUsage
+}
+/**
+ * Usage of the program's whole tree of processes.
+ */
+export interface PodContainerUsage {
+  /**
+   * Processor time, in cores: 250000000n is a quarter of one.
+   */
+  readonly cpu: string
+  /**
+   * Resident memory: 1024Ki.
+   */
+  readonly memory: string
 }
 /**
  * An Instance as Kubernetes' tools know it, with one container named after its Process, so that `kubectl logs` works. Read-only: change the Process or the Instance instead.

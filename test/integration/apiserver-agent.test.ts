@@ -71,7 +71,7 @@ class ScriptedAgent implements NodeGateway {
   }
 
   async usage({ namespace, name }: InstanceTarget): Promise<InstanceUsage> {
-    return { namespace, name, process: 'web', cpu: 0.5, cpuSeconds: 12, memory: 1024, processes: 2, threads: 3 }
+    return { namespace, name, process: 'web', cpu: 0.5, cpuWindowSeconds: 4, cpuSeconds: 12, memory: 1024, processes: 2, threads: 3 }
   }
 
   async usageOfAll(): Promise<readonly InstanceUsage[]> {

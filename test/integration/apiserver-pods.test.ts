@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import type { InstanceTarget, LogPiece, LogQuery, NodeGateway } from '../../src/api/node-gateway.ts'
+import type { InstanceTarget, InstanceUsage, LogPiece, LogQuery, NodeGateway } from '../../src/api/node-gateway.ts'
+import { apiError } from '../../src/api/status.ts'
 import { createLocalClient } from '../../src/registry/local-client.ts'
 import { TestApiServer } from '../support/api-server.ts'
 
@@ -15,10 +16,33 @@ async function* logs({ name }: InstanceTarget, query: LogQuery): AsyncGenerator<
   yield { bytes: Buffer.from(`log of ${name}\n`), cursor: '1.0', skipped: 0 }
 }
 
+/** Of the two only one runs. */
+const USAGE: InstanceUsage = {
+  namespace: 'default',
+  name: 'web-0',
+  process: 'web',
+  cpu: 0.25,
+  cpuWindowSeconds: 4,
+  cpuSeconds: 6,
+  memory: 1_500,
+  processes: 2,
+  threads: 3,
+}
+
+async function usage({ name }: InstanceTarget): Promise<InstanceUsage> {
+  if (name === USAGE.name) return USAGE
+  throw apiError('Conflict', `${name} does not run`)
+}
+
 let server: TestApiServer
 
+function gatewayTo(node: string): NodeGateway {
+  if (node !== 'here') throw apiError('ServiceUnavailable', `the agent of node ${node} can't be reached`)
+  return { logs, usage, usageOfAll: async () => [USAGE] } as unknown as NodeGateway
+}
+
 before(async () => {
-  server = await TestApiServer.start({ gateways: () => ({ logs }) as unknown as NodeGateway })
+  server = await TestApiServer.start({ gateways: gatewayTo })
   const client = createLocalClient(server.registry, { fieldManager: 'test' })
   for (const [index, attempt] of [1, 2].entries()) {
     const made = await client.for('Instance').create({
@@ -106,6 +130,39 @@ describe('Pods', () => {
     assert.equal(`${first.status} ${first.json.message}`, '400 previous terminated container "web" in pod "web-0" not found')
     assert.equal((await server.raw('GET', `${PODS}/web-1/log?previous=true`)).text, 'log of web-1\n')
     assert.equal((await server.raw('GET', `${PODS}/none/log`)).json.message, 'pods "none" not found')
+  })
+})
+
+describe('What Pods use', () => {
+  const METRICS = '/apis/metrics.k8s.io/v1beta1/namespaces/default/pods'
+
+  test('is told of those that run, whatever Nodes can not be reached', async () => {
+    const client = createLocalClient(server.registry, { fieldManager: 'test' })
+    const spec = { process: 'far', index: 0, nodeName: 'there', revision: 'far-1', template: { command: ['sleep', '1000'] } } as const
+    await client
+      .for('Instance')
+      .create({ apiVersion: 'pmk.dev/v1', kind: 'Instance', metadata: { name: 'far-0', namespace: 'default' }, spec })
+    for (const path of [METRICS, '/apis/metrics.k8s.io/v1beta1/pods?labelSelector=app%3Dweb']) {
+      const { kind, items } = (await server.raw('GET', path)).json
+      assert.equal(kind, 'PodMetricsList')
+      assert.equal(items.length, 1)
+      const [{ metadata, window, containers }] = items
+      assert.equal(metadata.name, 'web-0')
+      assert.equal(window, '4.000s')
+      assert.deepEqual(containers, [{ name: 'web', usage: { cpu: '250000000n', memory: '2Ki' } }])
+    }
+    const none = (await server.raw('GET', `${METRICS}?labelSelector=app%3Ddb`)).json
+    assert.deepEqual(none.items, [])
+    await client.for('Instance').delete({ namespace: 'default', name: 'far-0' })
+  })
+
+  test('is not found of a Pod that does not run, and of none that is not there', async () => {
+    assert.equal((await server.raw('GET', `${METRICS}/web-0`)).json.kind, 'PodMetrics')
+    for (const name of ['web-1', 'none']) {
+      const { status, json } = await server.raw('GET', `${METRICS}/${name}`)
+      assert.equal(`${status} ${json.reason}`, '404 NotFound', name)
+    }
+    assert.equal((await server.send('POST', METRICS, {})).status, 405)
   })
 })
 

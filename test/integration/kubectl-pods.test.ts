@@ -178,6 +178,12 @@ for (const minor of MINORS) {
       await fails('logs none', /pods "none" not found/)
     })
 
+    test('tells what Pods use', async () => {
+      const row = ' +\\d+m +\\d+Mi *\n'
+      await prints('top pods -l app=web', new RegExp(`^NAME +CPU\\(cores\\) +MEMORY\\(bytes\\) *\nweb-0${row}web-1${row}$`))
+      await prints('top pod web-0 --containers --no-headers', new RegExp(`^web-0 +web${row}$`))
+    })
+
     test('shows the Events of what it describes, and new ones as they come', async () => {
       await prints('describe instance crash-0', /\nEvents:\n +Type +Reason +Age +From +Message\n/)
       await prints('describe process steps', /\nEvents:\n(.*\n)* +Normal +NewRevision /)

@@ -120,7 +120,17 @@ describe('requests to an agent', () => {
     cpuSeconds = 6
     await world.advance(4_000)
     assert.deepEqual(await world.agent.gateway.usageOfAll(), [
-      { namespace: 'default', name: 'web-0', process: 'web', cpu: 0.25, cpuSeconds: 6, memory: 1000, processes: 2, threads: 3 },
+      {
+        namespace: 'default',
+        name: 'web-0',
+        process: 'web',
+        cpu: 0.25,
+        cpuWindowSeconds: 4,
+        cpuSeconds: 6,
+        memory: 1000,
+        processes: 2,
+        threads: 3,
+      },
     ])
   })
 })
