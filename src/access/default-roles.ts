@@ -25,6 +25,8 @@ const view: readonly PolicyRule[] = [
   on('', ['configmaps', 'events', 'namespaces', 'namespaces/status', 'services'], READ),
   on('', ['pods', 'pods/log', 'pods/status'], READ),
   on('events.k8s.io', ['events'], READ),
+  on('metrics.k8s.io', ['pods'], ['get', 'list']),
+  on('apiextensions.k8s.io', ['customresourcedefinitions', 'customresourcedefinitions/status'], READ),
 ]
 
 /** What runs, short of whose rights it gets: for that there is the verb `runas`, which no role but cluster-admin has. */

@@ -3,7 +3,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
+import { ApiextensionsV1Api, CoreV1Api, KubeConfig, Log, Metrics, makeInformer, type V1Pod } from '@kubernetes/client-node'
 import { createAgent } from '../../src/agent/agent.ts'
 import type { NodeGateway } from '../../src/api/node-gateway.ts'
 import { systemClock } from '../../src/base/clock.ts'
@@ -254,3 +256,46 @@ for (const minor of MINORS) {
     })
   })
 }
+
+describe('@kubernetes/client-node', () => {
+  const config = new KubeConfig()
+  before(() => config.loadFromFile(join(dir.path, 'config')))
+
+  test('reads Pods, what they use, and which kinds are custom ones', async () => {
+    const core = config.makeApiClient(CoreV1Api)
+    const { items } = await core.listNamespacedPod({ namespace: 'default', labelSelector: 'app=crash' })
+    const [container] = items[0]?.status?.containerStatuses ?? []
+    assert.deepEqual([container?.restartCount, container?.lastState?.terminated?.exitCode], [1, 3])
+    const { items: metrics } = await new Metrics(config).getPodMetrics('default')
+    assert.deepEqual(metrics.map(({ metadata }) => metadata.name).sort(), ['crash-0', 'steps-0', 'web-0', 'web-1'])
+    const definitions = await config.makeApiClient(ApiextensionsV1Api).listCustomResourceDefinition()
+    assert.ok(definitions.items.some(({ spec }) => spec.names.kind === 'Process'))
+  })
+
+  test('follows a log until it is let go', async () => {
+    const stream = new PassThrough()
+    let out = ''
+    stream.on('data', (chunk: Buffer) => {
+      out += chunk.toString()
+    })
+    const following = await new Log(config).log('default', 'web-0', 'web', stream, { follow: true, tailLines: 1 })
+    await eventually(() => assert.equal(out, 'oops\n'))
+    following.abort()
+    await eventually(() => assert.equal(server.server.streams, 0, 'the server still follows'))
+  })
+
+  test('an informer of Pods hears of what happens to Instances', async () => {
+    const core = config.makeApiClient(CoreV1Api)
+    const pods = makeInformer<V1Pod>(config, '/api/v1/namespaces/default/pods', () => core.listNamespacedPod({ namespace: 'default' }))
+    const seen: string[] = []
+    pods.on('update', ({ metadata, status }) => seen.push(`${metadata?.name} ${status?.reason}`))
+    await pods.start()
+    try {
+      await client.for('Process').patch({ name: 'web' }, { type: 'merge', value: { spec: { desiredState: 'Stopped' } } })
+      await eventually(() => assert.ok(seen.includes('web-0 Stopped') && seen.includes('web-1 Stopped'), String(seen)))
+      assert.equal(pods.get('web-0', 'default')?.status?.phase, 'Succeeded')
+    } finally {
+      await pods.stop()
+    }
+  })
+})
