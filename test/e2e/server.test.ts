@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -28,6 +28,13 @@ test('a stop leaves the processes running, the next server takes them back; a dr
     await server.run()
     assert.equal((await server.pmk('server', 'status')).code, 0)
     assert.deepEqual([...programs(server.dataDir)].sort(), [...before].sort())
+
+    const audit = join(server.dataDir, 'audit.log')
+    assert.equal(statSync(audit).mode & 0o777, 0o600)
+    const lines = readFileSync(audit, 'utf8').split('\n').filter(Boolean)
+    const written = lines.map((line) => JSON.parse(line)).filter(({ dryRun }) => dryRun !== true)
+    // What controllers and agent wrote isn't among it.
+    assert.deepEqual(written.map(({ verb, name, code }) => `${verb} ${name} ${code}`).sort(), ['patch base 201', 'patch upper 201'])
 
     await server.ok('server', 'stop', '--drain')
     assert.deepEqual(before.map(isAlive), [false, false])
