@@ -71,6 +71,10 @@ export interface ResourceDefinition {
   /** `pmk.dev/v1`, or `v1` for the core group. */
   readonly apiVersion: string
   readonly kind: Kind
+  /** Names the definition inside pmk. It is the kind, but for the second of two kinds that share their name in different groups. */
+  readonly id: Kind
+  /** Nothing of it is stored: each of its objects is another view of one of this kind. */
+  readonly viewOf?: Kind
   readonly plural: string
   readonly singular: string
   readonly shortNames: readonly string[]
@@ -97,23 +101,23 @@ export interface ResourceDefinition {
 /** The definitions of all kinds, by name. */
 export const definitions: readonly ResourceDefinition[] = Object.values(schemas).map((schema) => define(schema as JsonSchema))
 
-const byKind = new Map(definitions.map((definition) => [definition.kind as string, definition]))
+const byId = new Map(definitions.map((definition) => [definition.id, definition]))
+const byType = new Map(definitions.map((definition) => [`${definition.apiVersion} ${definition.kind}`, definition]))
 
 /** Kinds whose objects come, go and are followed like any other: not those that are a view of others, or only a question. */
-export const keptDefinitions: readonly ResourceDefinition[] = definitions.filter(({ verbs }) =>
-  (['list', 'watch', 'delete'] as const).every((verb) => verbs.includes(verb)),
+export const keptDefinitions: readonly ResourceDefinition[] = definitions.filter(
+  ({ verbs, viewOf }) => viewOf === undefined && (['list', 'watch', 'delete'] as const).every((verb) => verbs.includes(verb)),
 )
 
-export function definitionOf(kind: Kind): ResourceDefinition {
-  const definition = byKind.get(kind)
-  if (definition === undefined) throw new Error(`no definition of kind ${kind}`)
+export function definitionOf(id: Kind): ResourceDefinition {
+  const definition = byId.get(id)
+  if (definition === undefined) throw new Error(`no definition of kind ${id}`)
   return definition
 }
 
 /** Undefined for a kind, or an API version of it, that isn't served. */
 export function findDefinition(apiVersion: string, kind: string): ResourceDefinition | undefined {
-  const definition = byKind.get(kind)
-  return definition?.apiVersion === apiVersion ? definition : undefined
+  return byType.get(`${apiVersion} ${kind}`)
 }
 
 /**
@@ -141,11 +145,13 @@ export function isKubernetesKind({ group }: ResourceDefinition): boolean {
 }
 
 function define(schema: JsonSchema): ResourceDefinition {
-  const meta = schema['x-pmk'] as Omit<ResourceDefinition, 'apiVersion' | 'kind' | 'schema'>
+  const meta = schema['x-pmk'] as Omit<ResourceDefinition, 'apiVersion' | 'id' | 'kind' | 'schema'> & { readonly kind?: Kind }
+  const id = schema.title as Kind
   return {
     ...meta,
     apiVersion: meta.group === '' ? meta.version : `${meta.group}/${meta.version}`,
-    kind: schema.title as Kind,
+    id,
+    kind: meta.kind ?? id,
     verbs: meta.verbs ?? ALL_VERBS,
     nameFormat: meta.nameFormat ?? 'subdomain',
     finalizers: meta.finalizers ?? [],

@@ -167,8 +167,8 @@ function isSelectable(definition: ResourceDefinition, path: string): boolean {
 function fieldText(object: object, path: string): string {
   let at: unknown = object
   for (const name of path.split('.')) at = isJsonObject(at) && Object.hasOwn(at, name) ? at[name] : undefined
-  // The source of an Event is selected by the name of the part that reported it.
-  if (path === 'source' && isJsonObject(at)) at = at.component
+  // The source of an Event is selected by the name of the part that reported it, whichever field says it.
+  if (path === 'source') at = (isJsonObject(at) && at.component) || (object as { reportingComponent?: unknown }).reportingComponent
   return at === undefined || at === null ? '' : String(at)
 }
 

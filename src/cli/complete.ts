@@ -41,7 +41,7 @@ async function objectWords(ctx: Context, name: string, rest: readonly string[]):
   if (name === 'token list' || name === 'token revoke') return await namesOf(ctx, 'tokens')
   if (!KIND_VERBS.has(name)) return takesNames(ctx.verbs, name) ? await namesOf(ctx, 'processes') : []
   const [kind] = rest
-  if (kind === undefined) return definitions.map(({ plural }) => plural)
+  if (kind === undefined) return [...new Set(definitions.map(({ plural }) => plural))]
   return kind.includes('/') || name === 'explain' ? [] : await namesOf(ctx, kind.split(',')[0] ?? '')
 }
 

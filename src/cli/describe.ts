@@ -1,10 +1,11 @@
+import { lastSeen, occurrences } from '../api/event-times.ts'
 import type { ApiObject } from '../api/object.ts'
 import { age } from '../base/age.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import type { HttpClient } from '../client/http-client.ts'
-import type { Condition, Event, Instance, Process } from '../generated/types.ts'
+import type { Condition, Instance, Process } from '../generated/types.ts'
 import { CliError } from './cli-error.ts'
 import { allNamespacesFlag, fileFlags, selectorFlag } from './common-flags.ts'
 import { describeInstance, describeProcess } from './describe-process.ts'
@@ -185,12 +186,11 @@ async function eventsOf(ctx: Context, client: HttpClient, object: ApiObject, now
       return client.for('Event').list({ fieldSelector, signal: ctx.signal, ...place })
     }),
   )
-  const lastSeen = (event: Event): Timestamp => event.lastTimestamp ?? event.metadata.creationTimestamp
   const rows = lists
     .flatMap(({ items }) => items)
     .sort((a, b) => (lastSeen(a) < lastSeen(b) ? -1 : 1))
     .map((event) => [
-      `${age(lastSeen(event), now)}${(event.count ?? 1) > 1 ? ` (x${event.count})` : ''}`,
+      `${age(lastSeen(event), now)}${occurrences(event) > 1 ? ` (x${occurrences(event)})` : ''}`,
       cellText(event.type),
       cellText(event.reason),
       cellText(event.involvedObject.name),

@@ -1,3 +1,4 @@
+import { lastSeen, occurrences } from '../api/event-times.ts'
 import { age } from '../base/age.ts'
 import type { Timestamp } from '../base/clock.ts'
 import type { Event } from '../generated/types.ts'
@@ -66,12 +67,9 @@ function firstOf(
   return parsed.type === 'names' ? parsed.targets[0] : undefined
 }
 
-function lastSeen({ lastTimestamp, metadata }: Event): Timestamp {
-  return lastTimestamp ?? metadata.creationTimestamp
-}
-
 function rowOf(event: Event, now: Timestamp, everywhere: boolean): readonly string[] {
-  const { involvedObject, count = 1, metadata } = event
+  const { involvedObject, metadata } = event
+  const count = occurrences(event)
   const seen = age(lastSeen(event), now)
   return [
     ...(everywhere ? [metadata.namespace ?? ''] : []),

@@ -6,7 +6,7 @@ import { CliError } from './cli-error.ts'
 /** The client of a kind that is known only at run time. */
 export function resourceOf(client: Client, definition: ResourceDefinition): ResourceClient<ApiObject> {
   // All clients of kinds have this shape; what is read from one is only looked at as an ApiObject.
-  return client.for(definition.kind) as unknown as ResourceClient<ApiObject>
+  return client.for(definition.id) as unknown as ResourceClient<ApiObject>
 }
 
 /** The kind that a person means, by any of its names. */

@@ -1,3 +1,4 @@
+import { lastSeen } from '../api/event-times.ts'
 import { type ObjectKey, objectKey } from '../api/object.ts'
 import { hasReason } from '../api/status.ts'
 import { type Clock, epochOf, type Millis, type Timestamp } from '../base/clock.ts'
@@ -21,7 +22,7 @@ export const ALL_EVENTS: ObjectKey = objectKey(undefined, 'events')
 /** Which Events have to go. Pure. */
 export function expiredEvents(events: readonly Event[], now: Timestamp, limit: number = MAX_EVENTS): readonly Event[] {
   const oldest = epochOf(now) - EVENT_LIFETIME
-  const aged = events.map((event) => ({ event, at: lastSeen(event) })).sort((a, b) => a.at - b.at)
+  const aged = events.map((event) => ({ event, at: epochOf(lastSeen(event)) })).sort((a, b) => a.at - b.at)
   const surplus = Math.max(0, aged.length - limit)
   return aged.filter(({ at }, index) => at < oldest || index < surplus).map(({ event }) => event)
 }
@@ -46,8 +47,4 @@ export class EventTtlReconciler implements Reconciler {
     })
     return { requeueAfter: SWEEP_EVERY }
   }
-}
-
-function lastSeen({ series, lastTimestamp, eventTime, metadata }: Event): number {
-  return epochOf(series?.lastObservedTime ?? lastTimestamp ?? eventTime ?? metadata.creationTimestamp)
 }

@@ -75,13 +75,13 @@ export class GarbageCollector implements Reconciler {
   /** Asks the server before it believes that: the cache of the owner's kind may be behind that of the dependent's. */
   async #isGone({ apiVersion, kind, name, uid }: OwnerReference, namespace: string | undefined, signal: AbortSignal): Promise<boolean> {
     const definition = findDefinition(apiVersion, kind)
-    const lister = definition === undefined ? undefined : this.#listers.get(definition.kind)
+    const lister = definition === undefined ? undefined : this.#listers.get(definition.id)
     // Of an owner that isn't served here nobody can say that it is gone.
     if (definition === undefined || lister === undefined) return false
     const scope = definition.scope === 'Namespaced' ? namespace : undefined
     if (lister.get(objectKey(scope, name))?.metadata.uid === uid) return false
     try {
-      const live = await this.#client.for(definition.kind).get({ name, ...(scope === undefined ? {} : { namespace: scope }) }, { signal })
+      const live = await this.#client.for(definition.id).get({ name, ...(scope === undefined ? {} : { namespace: scope }) }, { signal })
       return live.metadata.uid !== uid
     } catch (err) {
       if (hasReason(err, 'NotFound')) return true

@@ -14,6 +14,7 @@ export interface KindMap {
   readonly ConfigMap: ConfigMap
   readonly CustomResourceDefinition: CustomResourceDefinition
   readonly Event: Event
+  readonly EventsV1Event: EventsV1Event
   readonly Instance: Instance
   readonly Lease: Lease
   readonly ManifestSource: ManifestSource
@@ -498,7 +499,7 @@ export interface Event {
    */
   readonly reason?: string
   /**
-   * A sentence for people.
+   * A sentence for people; what is longer is cut.
    */
   readonly message?: string
   /**
@@ -595,6 +596,64 @@ export interface EventSource {
    * Name of the host.
    */
   readonly host?: string
+}
+/**
+ * Something that happened to an object. Kept for an hour. The same objects as the events of v1, with the names of fields that newer clients use.
+ */
+export interface EventsV1Event {
+  /**
+   * events.k8s.io/v1
+   */
+  readonly apiVersion: 'events.k8s.io/v1'
+  /**
+   * Event
+   */
+  readonly kind: 'Event'
+  readonly metadata: ObjectMeta
+  readonly regarding?: ObjectReference
+  /**
+   * A CamelCase word for programs.
+   */
+  readonly reason?: string
+  /**
+   * A sentence for people.
+   */
+  readonly note?: string
+  /**
+   * Normal or Warning.
+   */
+  readonly type?: string
+  /**
+   * How often it happened.
+   */
+  readonly deprecatedCount?: number
+  /**
+   * When it happened first.
+   */
+  readonly deprecatedFirstTimestamp?: string
+  /**
+   * When it happened last.
+   */
+  readonly deprecatedLastTimestamp?: string
+  /**
+   * When it was first seen, with microseconds.
+   */
+  readonly eventTime?: string
+  readonly series?: EventSeries
+  readonly deprecatedSource?: EventSource
+  /**
+   * What was done or failed.
+   */
+  readonly action?: string
+  readonly related?: ObjectReference
+  /**
+   * Who said so.
+   */
+  readonly reportingController?: string
+  /**
+   * Which one of them.
+   */
+  readonly reportingInstance?: string
 }
 /**
  * One replica of a Process, bound to a Node. Restarts happen inside it: its name, its logs and its number stay.

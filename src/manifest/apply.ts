@@ -66,7 +66,7 @@ export async function applyManifest(
   options: ApplyOptions,
 ): Promise<Applied> {
   const { fieldManager, dryRun, force, yielding, signal } = options
-  const resource = client.for(placed.manifest.definition.kind)
+  const resource = client.for(placed.manifest.definition.id)
   const write = (forced: boolean): Promise<ApiObject> =>
     resource.patch(
       placed.ref,

@@ -10,7 +10,7 @@ const LIST_FROM = 10
 export async function readLive(client: Client, placed: readonly Placed[], signal: AbortSignal): Promise<ReadonlyMap<Placed, ApiObject>> {
   const groups = new Map<string, Placed[]>()
   for (const one of placed) {
-    const id = `${one.manifest.definition.kind} ${one.ref.namespace ?? ''}`
+    const id = `${one.manifest.definition.id} ${one.ref.namespace ?? ''}`
     const group = groups.get(id)
     if (group === undefined) groups.set(id, [one])
     else group.push(one)
@@ -20,7 +20,7 @@ export async function readLive(client: Client, placed: readonly Placed[], signal
     const [first] = group
     if (first === undefined) continue
     // All clients of kinds have this shape; what is read is only looked at as an ApiObject.
-    const resource = client.for(first.manifest.definition.kind) as unknown as ResourceClient<ApiObject>
+    const resource = client.for(first.manifest.definition.id) as unknown as ResourceClient<ApiObject>
     if (group.length < LIST_FROM) {
       await Promise.all(
         group.map(async (one) => {

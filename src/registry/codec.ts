@@ -8,7 +8,7 @@ import { deepFreeze } from '../base/json.ts'
 import type { KeyValue, Revision } from '../storage/store.ts'
 import { frozenCopy } from './frozen-copy.ts'
 import { rememberText, rememberVersion, storedTextOf } from './object-text.ts'
-import { Projections, storedDefinition } from './projection.ts'
+import { Projections, storedDefinition, storedObject } from './projection.ts'
 import { SharedParts } from './shared-parts.ts'
 
 /** Covers watchers that are a burst of changes behind; those that are further behind parse again. */
@@ -27,8 +27,8 @@ export class Codec {
   readonly #projections = new Projections()
 
   /** The text to store. It has no resourceVersion: that is the revision under which it will lie. Throws ApiError(RequestEntityTooLarge). */
-  encode(object: ApiObject): string {
-    const text = storedTextOf(object)
+  encode(definition: ResourceDefinition, object: ApiObject): string {
+    const text = storedTextOf(storedObject(definition, object))
     // Each value takes two characters at least, so the usual object needn't be counted.
     if (text.length > 2 * MAX_VALUES) {
       if (Buffer.byteLength(text) > MAX_OBJECT)
@@ -39,11 +39,12 @@ export class Codec {
   }
 
   /** The object that has just been stored as `kv`, without parsing it. */
-  stored(kv: KeyValue, object: ApiObject): ApiObject {
-    const versioned = { ...object, metadata: { ...object.metadata, resourceVersion: String(kv.modRevision) } }
+  stored(definition: ResourceDefinition, kv: KeyValue, object: ApiObject): ApiObject {
+    const content = storedObject(definition, object)
+    const versioned = { ...content, metadata: { ...content.metadata, resourceVersion: String(kv.modRevision) } }
     const copy = frozenCopy(versioned)
     rememberText(copy, kv.value)
-    return this.#keep(kv, copy)
+    return this.#projections.view(definition, this.#keep(kv, copy))
   }
 
   /** The object of a key as it is now. */

@@ -5,7 +5,7 @@ import type { Projection } from './projection.ts'
  * What Kubernetes' tools take an Instance for: a Pod of the same name, uid and version, owned by the Process, with one container
  * that has the Process' name. What has no counterpart is left out, environment variables with their values among it.
  */
-export const podProjection: Projection<Instance, Pod> = { source: 'Instance', project: podOf }
+export const podProjection: Projection<Instance, Pod> = { project: podOf }
 
 function podOf({ metadata, spec, status = {} }: Instance): Pod {
   const { process: name, nodeName, template } = spec

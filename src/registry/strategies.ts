@@ -2,6 +2,7 @@ import type { ApiObject, Kind } from '../api/object.ts'
 import type { ResourceDefinition } from '../api/scheme.ts'
 import type { KindMap } from '../generated/types.ts'
 import { configMapStrategy } from './config-map-strategy.ts'
+import { eventStrategy, eventsV1EventStrategy } from './event-strategy.ts'
 import { instanceStrategy } from './instance-strategy.ts'
 import { leaseStrategy } from './lease-strategy.ts'
 import { manifestSourceStrategy } from './manifest-source-strategy.ts'
@@ -18,6 +19,8 @@ const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
   ClusterRole: clusterRoleStrategy,
   ClusterRoleBinding: clusterRoleBindingStrategy,
   ConfigMap: configMapStrategy,
+  Event: eventStrategy,
+  EventsV1Event: eventsV1EventStrategy,
   Instance: instanceStrategy,
   ManifestSource: manifestSourceStrategy,
   Lease: leaseStrategy,
@@ -33,5 +36,5 @@ const strategies: { readonly [K in Kind]?: Strategy<KindMap[K]> } = {
 /** The rules of a kind; a kind without any of its own has none. */
 export function strategyOf(definition: ResourceDefinition): Strategy<ApiObject> {
   // Each strategy is only given objects that have passed the schema of its kind.
-  return (strategies[definition.kind] ?? {}) as object as Strategy<ApiObject>
+  return (strategies[definition.id] ?? {}) as object as Strategy<ApiObject>
 }

@@ -39,14 +39,14 @@ export class Writer {
     const key = keyFor(definition, namespace, name)
     await this.#requireNamespace(definition, object)
     context.admit({ definition, prev: undefined, next: object })
-    const text = this.#codec.encode(object)
+    const text = this.#codec.encode(definition, object)
     if (context.dryRun) {
       if ((await this.#reader.find(definition, object.metadata)) !== undefined) throw alreadyExists(definition, name)
       return frozenCopy(object)
     }
     try {
       const kv = await this.#store.put(key, text, 0)
-      const stored = this.#codec.stored(kv, object)
+      const stored = this.#codec.stored(definition, kv, object)
       await this.#undoWithoutNamespace(definition, stored, kv.modRevision)
       return stored
     } catch (err) {
@@ -92,11 +92,11 @@ export class Writer {
     if (next === current.object) return next
     context.admit({ definition, prev: current.object, next })
     if (isFinished(definition, next)) return this.tryRemove(definition, current, next, context)
-    const text = this.#codec.encode(next)
+    const text = this.#codec.encode(definition, next)
     if (context.dryRun) return frozenCopy(next)
     try {
       const kv = await this.#store.put(current.kv.key, text, current.kv.modRevision)
-      return this.#codec.stored(kv, next)
+      return this.#codec.stored(definition, kv, next)
     } catch (err) {
       if (isStoreError(err, 'Conflict')) return undefined
       throw fromStore(err)

@@ -113,11 +113,12 @@ const FORMATS: Readonly<Record<string, readonly string[]>> = {
   quantity: ['1', '500m', '64Mi'],
   signal: ['TERM', 'HUP', 'RTMIN+1'],
   'date-time': ['2026-01-01T00:00:00Z', '1970-01-01T00:00:00.000Z'],
+  'micro-time': ['2026-01-01T00:00:00.000001Z'],
   byte: ['', 'YQ=='],
 }
 /** Fits most patterns of the schemas. */
 const WORDS: readonly string[] = ['a', 'b1', 'web', 'x-1']
-const PATTERNED: readonly string[] = ['/tmp', '/', 'A_B', '022', '25%', '200-299', '0-3', 'a', 'NET_RAW']
+const PATTERNED: readonly string[] = ['/tmp', '/', 'A_B', '022', '25%', '200-299', '0-3', 'a', 'NET_RAW', `sha256:${'0'.repeat(64)}`]
 
 /** A value that mostly satisfies a schema, with a share of the fields that it may have. */
 export function sampleOf(schema: JsonSchema, dice: Dice, depth = 0): unknown {

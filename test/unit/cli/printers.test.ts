@@ -93,7 +93,7 @@ test('kinds go by all of their names, and a slip is answered with what was meant
     }
   }
   assert.equal(told('proces'), `error: the server doesn't have a resource type "proces"; did you mean "processes"?`)
-  assert.equal(told('pods'), `error: the server doesn't have a resource type "pods"`)
+  assert.equal(told('widgets'), `error: the server doesn't have a resource type "widgets"`)
   assert.deepEqual(
     definitionsNamed('ps,inst,process').map(({ kind }) => kind),
     ['Process', 'Instance'],

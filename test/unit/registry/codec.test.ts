@@ -10,7 +10,7 @@ const MAPS = definitionOf('ConfigMap')
 
 function record(codec: Codec, revision: number, data: Readonly<Record<string, string>>, name = 'one'): KeyValue {
   const metadata = { name, namespace: 'default', uid: 'u', generation: 1, creationTimestamp: '2026-01-01T00:00:00Z', resourceVersion: '7' }
-  const value = codec.encode({ apiVersion: 'v1', kind: 'ConfigMap', metadata, data } as ApiObject)
+  const value = codec.encode(MAPS, { apiVersion: 'v1', kind: 'ConfigMap', metadata, data } as ApiObject)
   return { key: `/core/configmaps/default/${name}`, value, createRevision: 1, modRevision: revision }
 }
 
@@ -36,7 +36,7 @@ test('what was just written is given out as it was written, without parsing it',
   const codec = new Codec()
   const kv = { ...record(codec, 5, {}), value: 'this is no JSON' }
   const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'one' }, data: { a: 'b' } } as unknown as ApiObject
-  const stored = codec.stored(kv, object)
+  const stored = codec.stored(MAPS, kv, object)
   assert.equal(codec.decode(MAPS, kv), stored)
   assert.equal(stored.metadata.resourceVersion, '5')
 })
