@@ -271,8 +271,10 @@ describe('who may watch', () => {
     guarded = await TestApiServer.start({
       authenticate: (credentials) => {
         asked.push(credentials)
-        if (credentials.headers.authorization !== 'Bearer s3cret') throw apiError('Unauthorized', 'Unauthorized')
-        return { name: 'jane', groups: [] }
+        const { authorization } = credentials.headers
+        if (authorization === 'Bearer powerless') return { name: 'joe', groups: [] }
+        if (authorization !== 'Bearer s3cret') throw apiError('Unauthorized', 'Unauthorized')
+        return { name: 'jane', groups: ['system:masters'] }
       },
     })
   })
@@ -287,6 +289,10 @@ describe('who may watch', () => {
     for (const headers of [{}, { authorization: 'Bearer wrong' }]) {
       await assert.rejects(watchAs(headers), (err) => err instanceof Refused && err.code === 401 && err.body.reason === 'Unauthorized')
     }
+    await assert.rejects(
+      watchAs({ authorization: 'Bearer powerless' }),
+      (err) => err instanceof Refused && err.code === 403 && /"joe" cannot watch/.test(err.body.message),
+    )
     ;(await watchAs({ authorization: 'Bearer s3cret' })).destroy()
   })
 
@@ -351,4 +357,24 @@ describe('who may watch', () => {
       })
     }
   })
+})
+
+test('a certificate, which browsers show for whatever page asks, lets no page watch', async () => {
+  const secure = await TestApiServer.start()
+  try {
+    const access = await TlsAccess.open(secure.server)
+    const { certificate: cert, key } = await access.certificate('jane', ['system:masters'])
+    const target = { url: access.url, ca: access.serverAuthority.certificate, cert, key }
+    const page = { origin: 'https://elsewhere.example' }
+    const wrong = `base64url.bearer.authorization.k8s.io.${Buffer.from('wrong').toString('base64url')}`
+    const refused = (code: number, ...rest: [Readonly<Record<string, string>>, (readonly string[])?]) =>
+      assert.rejects(openSocketWatch(target, `${MAPS}?watch=1`, ...rest), (err) => err instanceof Refused && err.code === code)
+    ;(await openSocketWatch(target, `${MAPS}?watch=1`)).destroy()
+    await refused(403, page)
+    await refused(401, page, [wrong, 'x'])
+    await refused(401, { ...page, authorization: 'Bearer wrong' })
+    await eventually(() => assert.equal(secure.server.streams, 0))
+  } finally {
+    await secure.stop()
+  }
 })

@@ -71,7 +71,7 @@ export interface SocketWatch extends Watch {
 
 /** Over a WebSocket to a unix socket, or to a URL with the authority of its server: resolves with the handshake. Throws Refused. */
 export function openSocketWatch(
-  target: string | { readonly url: string; readonly ca: string },
+  target: string | { readonly url: string; readonly ca: string; readonly cert?: string; readonly key?: string },
   path: string,
   headers: Headers = {},
   protocols: readonly string[] = [],
@@ -79,7 +79,7 @@ export function openSocketWatch(
   return new Promise((resolve, reject) => {
     const url = typeof target === 'string' ? `ws+unix:${target}:${path}` : `${target.url}${path}`
     // By the name in the certificate, whatever the Host header says.
-    const tls = typeof target === 'string' ? {} : { ca: target.ca, servername: 'localhost' }
+    const tls = typeof target === 'string' ? {} : { ...target, servername: 'localhost' }
     const webSocket = new WebSocket(url, [...protocols], { headers: { ...headers }, perMessageDeflate: false, ...tls })
     const events: Any[] = []
     const closed = new Promise<number>((done) => webSocket.on('close', done))
