@@ -80,7 +80,9 @@ async function serve(
     client: clientOf('pmk-controllers'),
     clock,
     log: log.child({ part: 'controllers' }),
-    beside: (informers) => [gitOps({ client: clientOf('pmk-gitops'), clock, log: log.child({ part: 'gitops' }), informers })],
+    beside: (informers) => [
+      gitOps({ client: clientOf('pmk-gitops'), clock, log: log.child({ part: 'gitops' }), informers, directory: dir.sources }),
+    ],
   })
   const audit =
     options.auditLogSize === 0

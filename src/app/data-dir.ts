@@ -17,6 +17,8 @@ export interface DataDir {
   /** With all rights, for who may read the directory. */
   readonly kubeconfig: string
   readonly auditLog: string
+  /** What is kept of Git repositories. */
+  readonly sources: string
 }
 
 /** The files of a data directory. */
@@ -31,6 +33,7 @@ export function dataDirAt(path: string): DataDir {
     pki: join(absolute, 'pki'),
     kubeconfig: join(absolute, 'kubeconfig'),
     auditLog: join(absolute, 'audit.log'),
+    sources: join(absolute, 'sources'),
   }
 }
 

@@ -39,6 +39,65 @@ export function runCommand(
   })
 }
 
+/** What a tool said, byte for byte. */
+export interface BoundedResult {
+  /** 128 + number for a signal. */
+  readonly code: number
+  readonly stdout: Buffer
+  readonly stderr: string
+  /** More than `maxOutput` came: it was killed. */
+  readonly isTooLong: boolean
+}
+
+/**
+ * Runs a command in a process group of its own, which is killed whole when the signal fires or it says more than `maxOutput`
+ * bytes. Rejects with the signal's reason, and when it can't be started.
+ */
+export function runBounded(
+  command: readonly [string, ...string[]],
+  options: Omit<CommandOptions, 'signal'> & { readonly input?: string; readonly maxOutput: number; readonly signal: AbortSignal },
+): Promise<BoundedResult> {
+  const [file, ...args] = command
+  const { input = '', maxOutput, signal, ...rest } = options
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason)
+      return
+    }
+    const child = spawn(file, args, { ...rest, stdio: 'pipe', detached: true })
+    const kill = (): void => {
+      try {
+        if (child.pid !== undefined) nodeProcess.kill(-child.pid, 'SIGKILL')
+      } catch {
+        // It has ended by itself.
+      }
+    }
+    const chunks: Buffer[] = []
+    let size = 0
+    child.stdout.on('data', (chunk: Buffer) => {
+      size += chunk.length
+      if (size <= maxOutput) chunks.push(chunk)
+      else kill()
+    })
+    const stderr = collect(child.stderr)
+    signal.addEventListener('abort', kill, { once: true })
+    child.on('error', (err) => {
+      signal.removeEventListener('abort', kill)
+      reject(err)
+    })
+    child.on('close', (code, name) => {
+      signal.removeEventListener('abort', kill)
+      if (signal.aborted) reject(signal.reason)
+      else {
+        const number = name === null ? 0 : constants.signals[name]
+        resolve({ code: code ?? 128 + number, stdout: Buffer.concat(chunks), stderr: stderr(), isTooLong: size > maxOutput })
+      }
+    })
+    child.stdin.on('error', () => {})
+    child.stdin.end(input)
+  })
+}
+
 /** Runs a command on our own terminal, such as an editor. */
 export function runInteractive(command: readonly [string, ...string[]], options: CommandOptions = {}): Promise<number> {
   const [file, ...args] = command

@@ -7,7 +7,7 @@ import { identityAt, identityOf, type Places, stepsTo } from './directory-places
 
 export const MANIFEST_EXTENSIONS: readonly string[] = ['.json', '.yaml', '.yml']
 
-const KUSTOMIZATIONS: readonly string[] = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
+export const KUSTOMIZATIONS: readonly string[] = ['kustomization.yaml', 'kustomization.yml', 'Kustomization']
 
 /** A directory with more in it was named by mistake, or a link leads out of it to everything there is. */
 const MOST_ENTRIES = 200_000
