@@ -18,36 +18,50 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: 'amd64', ia32: '386' }
 
 /** Whether the server lives, whether it can serve (`?exclude=store`: leaving aside whether it can write), and what it is. */
 export function healthRoutes(version: string, ready: () => Readiness, storeRefusal: () => string | undefined): readonly Route[] {
-  const alive = (): TextAnswer => text(200, 'ok')
-  const store = (): TextAnswer => answerTo(storeRefusal() === undefined, [storeRefusal() ?? ''])
-  const readiness = ({ query }: Pick<ApiRequest, 'query'>): TextAnswer => {
+  const ping = (): Finding => undefined
+  const store = (): Finding => storeRefusal()
+  const readiness = (): Finding => {
     const { ok, reasons } = ready()
-    const refusal = query.getAll('exclude').includes('store') ? undefined : storeRefusal()
-    return answerTo(ok && refusal === undefined, refusal === undefined ? reasons : [...reasons, refusal])
+    return ok ? undefined : reasons.join('; ') || 'starting'
   }
+  const lives = { ping }
+  const serves = { ping, ready: readiness, store }
   const routes: readonly Route[] = [
     { path: '/version', methods: { GET: () => jsonAnswer(versionDocument(version)) } },
-    { path: '/healthz', methods: { GET: alive } },
-    { path: '/livez', methods: { GET: alive } },
-    { path: '/readyz', methods: { GET: readiness } },
-    { path: '/healthz/:check', methods: { GET: ({ parameters }) => check(parameters.check, { ping: alive }) } },
-    { path: '/livez/:check', methods: { GET: ({ parameters }) => check(parameters.check, { ping: alive }) } },
-    {
-      path: '/readyz/:check',
-      methods: { GET: (request) => check(request.parameters.check, { ping: alive, ready: () => readiness(request), store }) },
-    },
+    ...checkRoutes('healthz', lives, 'not well'),
+    ...checkRoutes('livez', lives, 'not alive'),
+    ...checkRoutes('readyz', serves, 'not ready'),
   ]
   return routes.map((route) => ({ ...route, vital: true, public: true }))
 }
 
-function check(name: string | undefined, checks: Readonly<Record<string, () => TextAnswer>>): TextAnswer {
-  const run = name !== undefined && Object.hasOwn(checks, name) ? checks[name] : undefined
-  if (run === undefined) throw apiError('NotFound', NO_SUCH_PATH, {})
-  return run()
-}
+/** What is wrong; undefined: nothing. */
+type Finding = string | undefined
+type Checks = Readonly<Record<string, () => Finding>>
 
-function answerTo(ok: boolean, reasons: readonly string[]): TextAnswer {
-  return ok ? text(200, 'ok') : text(500, `not ready: ${reasons.join('; ') || 'starting'}\n`)
+/** All checks at one path, without those that `exclude` names, and each at a path of its own. `?verbose` tells of each. */
+function checkRoutes(name: string, checks: Checks, failure: string): readonly Route[] {
+  const all = ({ query }: ApiRequest): TextAnswer => {
+    const left = query.getAll('exclude')
+    const found = Object.entries(checks).map(([check, run]) => ({ check, finding: left.includes(check) ? undefined : run() }))
+    const failed = found.filter(({ finding }) => finding !== undefined)
+    const code = failed.length === 0 ? 200 : 500
+    if (query.has('verbose')) {
+      const lines = found.map(({ check, finding }) => (finding === undefined ? `[+]${check} ok` : `[-]${check} failed: ${finding}`))
+      return text(code, [...lines, `${name} check ${code === 200 ? 'passed' : 'failed'}`, ''].join('\n'))
+    }
+    return code === 200 ? text(200, 'ok') : text(500, `${failure}: ${failed.map(({ finding }) => finding).join('; ')}\n`)
+  }
+  const one = ({ parameters: { check = '' } }: ApiRequest): TextAnswer => {
+    const run = Object.hasOwn(checks, check) ? checks[check] : undefined
+    if (run === undefined) throw apiError('NotFound', NO_SUCH_PATH, {})
+    const finding = run()
+    return finding === undefined ? text(200, 'ok') : text(500, `${failure}: ${finding}\n`)
+  }
+  return [
+    { path: `/${name}`, methods: { GET: all } },
+    { path: `/${name}/:check`, methods: { GET: one } },
+  ]
 }
 
 function text(code: number, body: string): TextAnswer {

@@ -1,5 +1,5 @@
 import type { ApiObject } from '../api/object.ts'
-import type { ResourceDefinition } from '../api/scheme.ts'
+import type { Column, ResourceDefinition } from '../api/scheme.ts'
 import type { Timestamp } from '../base/clock.ts'
 import { jsonOf } from '../registry/object-text.ts'
 import { type CellReader, compileColumn } from './column.ts'
@@ -21,17 +21,21 @@ export interface TableOptions {
   readonly withoutColumns?: boolean
 }
 
+/** The first column, unless the schema of the kind puts it elsewhere. */
+const NAME: Column = { name: 'Name', type: 'string', value: '{metadata.name}', description: 'Name of the object.' }
+
 export function tableFormat(definition: ResourceDefinition): TableFormat {
-  const name = { name: 'Name', type: 'string', format: 'name', description: 'Name of the object.', priority: 0 }
-  const columns = definition.columns.map(({ name, type, description, priority }) => ({
+  const columns = definition.columns.some(({ name }) => name === NAME.name) ? definition.columns : [NAME, ...definition.columns]
+  const told = columns.map(({ name, type, description, priority }) => ({
     name,
     // An age is finished text; clients print it as it is.
     type: type === 'date' ? 'string' : type,
-    format: '',
+    // By this clients find where to put the kind before the name.
+    format: name === NAME.name ? 'name' : '',
     description,
     priority: priority ?? 0,
   }))
-  return { columnDefinitions: JSON.stringify([name, ...columns]), cells: definition.columns.map(compileColumn) }
+  return { columnDefinitions: JSON.stringify(told), cells: columns.map(compileColumn) }
 }
 
 /** A Table as JSON text; a long one in pieces. */
@@ -58,7 +62,7 @@ function tableStart({ columnDefinitions }: TableFormat, head: ListHead, { versio
 }
 
 function rowJson({ cells }: TableFormat, object: ApiObject, { now, include }: TableOptions): string {
-  const texts = [object.metadata.name, ...cells.map((cell) => cell(object, now))]
+  const texts = cells.map((cell) => cell(object, now))
   return `{"cells":${JSON.stringify(texts)},"object":${rowObject(object, include)}}`
 }
 

@@ -50,7 +50,7 @@ export function layoutOf(
     ],
     row: ({ cells, object }) => [
       ...(withNamespace ? [cellText(object.metadata.namespace)] : []),
-      ...places.map((at) => (at === 0 && kinds ? printedName(definition, String(cells[0])) : cellText(cells[at]))),
+      ...places.map((at) => (kinds && columns[at]?.name === 'Name' ? printedName(definition, String(cells[at])) : cellText(cells[at]))),
       ...labels.map((label) => object.metadata.labels?.[label] ?? ''),
       ...(flags['show-labels'] ? [labelText(object.metadata.labels)] : []),
     ],

@@ -248,9 +248,12 @@ describe('health and version', () => {
       assert.equal(answer.status, 500)
       assert.match(answer.text, /the agent has not looked around yet/)
       assert.match(String(answer.headers['content-type']), /^text\/plain/)
+      const told = await starting.raw('GET', '/readyz?verbose')
+      assert.equal(told.text, '[+]ping ok\n[-]ready failed: the agent has not looked around yet\n[+]store ok\nreadyz check failed\n')
       ok = true
+      assert.equal((await starting.raw('GET', '/livez?verbose')).text, '[+]ping ok\nlivez check passed\n')
       for (const path of ['/readyz', '/readyz/ping', '/healthz', '/healthz/ping', '/livez/ping']) {
-        assert.equal((await starting.raw('GET', `${path}?verbose`)).text, 'ok', path)
+        assert.equal((await starting.raw('GET', path)).text, 'ok', path)
       }
       assertStatus(await starting.raw('GET', '/livez/nothing'), 404, 'NotFound')
     } finally {

@@ -40,7 +40,7 @@ export const asking: readonly Row[] = [
   { run: 'version', prints: /Server Version: .*v1\.33/ },
   { run: 'version -o json', prints: [/"serverVersion"/, /"minor": "33"/] },
   { run: 'get --raw /version', prints: /"gitVersion": ?"v1\.33/ },
-  { run: 'get --raw /readyz?verbose', prints: /ok\n?$/ },
+  { run: 'get --raw /readyz?verbose', prints: '[+]ping ok\n[+]ready ok\n[+]store ok\nreadyz check passed\n' },
   {
     run: 'proxy --port=0',
     follow: [
@@ -72,7 +72,7 @@ export const asking: readonly Row[] = [
   { run: 'events --for process/told --types=Normal', prints: /Normal +NewRevision +Process\/told/ },
   { run: 'events --for process/web', prints: 'No events found in default namespace.\n' },
   { run: 'events --for process.pmk.dev/told', from: 28, prints: /NewRevision/ },
-  { run: 'get events', prints: /LAST SEEN +TYPE +REASON +OBJECT +MESSAGE\n(.*\n)*.*Normal +NewRevision +process\/told +rolling to/ },
+  { run: 'get events', prints: /^LAST SEEN +TYPE +REASON +OBJECT +MESSAGE\n(.*\n)*.*Normal +NewRevision +process\/told +rolling to/ },
   { run: 'get events --field-selector involvedObject.name=told,reason=NewRevision -o name', prints: /^event\/told\S+\n$/ },
   { run: 'get ev --sort-by=.lastTimestamp --no-headers', prints: /NewRevision/ },
   {
