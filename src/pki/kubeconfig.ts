@@ -1,5 +1,7 @@
 /** One server, one user of it, and the context that puts them together, all of them for a kubeconfig. */
-export interface KubeconfigEntry {
+export type KubeconfigEntry = Place & Credentials
+
+interface Place {
   /** Of the cluster; the context is called so, too, unless it is told otherwise. */
   readonly name: string
   readonly context?: string
@@ -9,9 +11,10 @@ export interface KubeconfigEntry {
   readonly server: string
   /** PEM. */
   readonly certificateAuthority: string
-  readonly certificate: string
-  readonly key: string
 }
+
+/** A certificate with its key, both in PEM, or a bearer token. */
+type Credentials = { readonly certificate: string; readonly key: string } | { readonly token: string }
 
 interface Named {
   readonly name: string
@@ -29,13 +32,17 @@ export interface Kubeconfig {
 }
 
 export function kubeconfigOf(entry: KubeconfigEntry): Kubeconfig {
-  const { name, context = name, user, server, certificateAuthority, certificate, key } = entry
+  const { name, context = name, user, server, certificateAuthority } = entry
   const base64 = (text: string): string => Buffer.from(text).toString('base64')
+  const credentials =
+    'token' in entry
+      ? { token: entry.token }
+      : { 'client-certificate-data': base64(entry.certificate), 'client-key-data': base64(entry.key) }
   return {
     apiVersion: 'v1',
     kind: 'Config',
     clusters: [{ name, cluster: { server, 'certificate-authority-data': base64(certificateAuthority) } }],
-    users: [{ name: user, user: { 'client-certificate-data': base64(certificate), 'client-key-data': base64(key) } }],
+    users: [{ name: user, user: credentials }],
     contexts: [{ name: context, context: { cluster: name, user, namespace: 'default' } }],
     'current-context': context,
   }

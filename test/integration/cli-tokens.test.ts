@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { dirname } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
+import { parse } from 'yaml'
 import { hashOfToken } from '../../src/api/token-text.ts'
 import type { TokenVerifier } from '../../src/apiserver/authentication.ts'
 import { storedTokens } from '../../src/apiserver/token-verifier.ts'
 import { systemClock } from '../../src/base/clock.ts'
+import { createHttpClient } from '../../src/client/http-client.ts'
 import { TestApiServer } from '../support/api-server.ts'
 import { type CliAnswer, runPmk } from '../support/cli.ts'
+import { TlsAccess } from '../support/tls-access.ts'
 
 let server: TestApiServer
 let verifier: TokenVerifier
@@ -106,4 +109,38 @@ test('the verbs of tokens are found by completion, and by help', async () => {
   assert.match((await pmk('complete -- token create --us')).stdout, /^--user\n$/)
   assert.match((await pmk('token --help')).stdout, /token create +Make a bearer token/)
   assert.match((await pmk('token create --help')).stdout, /--ttl TIME +How long it is accepted/)
+})
+
+test('a token comes in a kubeconfig that gets its bearer in, where the server has a port for that', async () => {
+  let endpoint = { server: '', certificateAuthority: '' }
+  const open = await TestApiServer.start({ tls: { endpoint: () => endpoint, sign: () => Promise.reject(new Error('unused')) } })
+  const access = await TlsAccess.open(open.server)
+  endpoint = { server: access.url, certificateAuthority: access.serverAuthority.certificate }
+  const client = (token: string) => createHttpClient({ url: access.url, ca: endpoint.certificateAuthority, token })
+  try {
+    const line = 'token create ci --user anna --group system:masters -o kubeconfig'
+    const { code, stdout, stderr } = await runPmk(line.split(' '), { home: dirname(open.socketPath) })
+    assert.equal(code, 0, stderr)
+    const config = parse(stdout)
+    assert.deepEqual(config.clusters[0].cluster, {
+      server: access.url,
+      'certificate-authority-data': Buffer.from(endpoint.certificateAuthority).toString('base64'),
+    })
+    const { context } = config.contexts.find(({ name }: { name: string }) => name === config['current-context'])
+    assert.deepEqual([config['current-context'], context.user, config.users[0].name], ['anna@pmk', 'pmk-anna', 'pmk-anna'])
+    const bearer = client(config.users[0].user.token)
+    assert.deepEqual(
+      (await bearer.for('Token').list()).items.map(({ metadata }) => metadata.name),
+      ['ci'],
+    )
+    await bearer.close()
+  } finally {
+    await access.close()
+    await open.stop()
+  }
+  const none = await pmk('token create ci --user anna -o kubeconfig')
+  assert.deepEqual([none.code, none.stdout], [1, ''])
+  assert.match(none.stderr, /there is nothing to put into a kubeconfig/)
+  assert.match((await pmk('token create ci --user anna -o json')).stderr, /only '-o kubeconfig' is supported/)
+  assert.deepEqual((await server.client.for('Token').list()).items, [], 'no token was made that nobody saw')
 })

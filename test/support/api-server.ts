@@ -6,6 +6,7 @@ import type { AuditSink } from '../../src/apiserver/audit.ts'
 import type { Authenticate } from '../../src/apiserver/authentication.ts'
 import type { Limits } from '../../src/apiserver/limits.ts'
 import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts'
+import type { TlsAuthority } from '../../src/apiserver/tls-routes.ts'
 import { type Clock, systemClock } from '../../src/base/clock.ts'
 import { type Logger, silentLogger } from '../../src/base/log.ts'
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts'
@@ -63,6 +64,7 @@ export class TestApiServer {
       readonly audit?: AuditSink
       readonly clock?: Clock
       readonly authenticate?: Authenticate
+      readonly tls?: TlsAuthority
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()
@@ -78,6 +80,7 @@ export class TestApiServer {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.audit === undefined ? {} : { audit: options.audit }),
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
+      ...(options.tls === undefined ? {} : { tls: options.tls }),
     })
     const socketPath = join(dir.path, 'pmk.sock')
     await server.listen({ socketPath })
