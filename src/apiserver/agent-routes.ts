@@ -112,11 +112,11 @@ async function log(
   { query, parameters, signal }: ApiRequest,
   { registry, gateways, clock }: AgentRouteOptions,
 ): Promise<Answer> {
-  const wanted = logQuery(query, clock)
+  const asked = logQuery(query, clock)
   // Asked for first by the name that the client knows it by: of that speaks the answer when it isn't there.
   await registry.get(definition, refOf(parameters))
   const instance = asInstance(await registry.get(definitionOf('Instance'), refOf(parameters)))
-  if (definition.kind === 'Pod') requireContainer(instance, query, wanted)
+  const wanted = definition.kind === 'Pod' ? containerQuery(instance, query, asked) : asked
   const pieces = gatewayOf(instance, gateways).logs(targetOf(instance), wanted, signal)
   const isFramed = booleanParameter(query, 'frames') ?? false
   const chunks: AsyncIterable<string | Uint8Array> = isFramed ? logFrames(pieces) : logText(pieces)
@@ -126,16 +126,20 @@ async function log(
   }
 }
 
-/** What a client asks of the container of a Pod, there has to be: the words of the refusals are those of Kubernetes. */
-function requireContainer({ metadata, spec, status }: Instance, query: Query, { previous }: LogQuery): void {
+/**
+ * What a client that asks for the container of a Pod means. Refuses a container that there isn't, and a run before the first, in
+ * Kubernetes' words. While none runs and one is to come, the run before is the one that ended last, which here is the newest.
+ */
+function containerQuery({ metadata, spec, status = {} }: Instance, query: Query, wanted: LogQuery): LogQuery {
   const container = textParameter(query, 'container') ?? spec.process
   if (container !== spec.process) throw apiError('BadRequest', `container ${container} is not valid for pod ${metadata.name}`)
-  if (previous === true && (status?.attempt ?? 0) < 2) {
-    throw apiError(
-      'BadRequest',
-      `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(metadata.name)} not found`,
-    )
-  }
+  if (wanted.previous !== true) return wanted
+  if (status.phase === 'Pending' && status.lastTermination !== undefined) return { ...wanted, previous: false, follow: false }
+  if ((status.attempt ?? 0) >= 2) return wanted
+  throw apiError(
+    'BadRequest',
+    `previous terminated container ${JSON.stringify(container)} in pod ${JSON.stringify(metadata.name)} not found`,
+  )
 }
 
 function instanceUsage({ registry, gateways }: AgentRouteOptions): Handler {

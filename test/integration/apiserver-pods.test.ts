@@ -131,6 +131,20 @@ describe('Pods', () => {
     assert.equal((await server.raw('GET', `${PODS}/web-1/log?previous=true`)).text, 'log of web-1\n')
     assert.equal((await server.raw('GET', `${PODS}/none/log`)).json.message, 'pods "none" not found')
   })
+
+  test('that wait to be started again have the log of the run that ended as the one before', async () => {
+    const instances = createLocalClient(server.registry, { fieldManager: 'test' }).for('Instance')
+    const { status: before, ...running } = await instances.get({ namespace: 'default', name: 'web-0' })
+    const lastTermination = { reason: 'Error', exitCode: 1, finishedAt: '2026-01-01T00:00:00Z' }
+    const waiting = { phase: 'Pending', reason: 'CrashLoopBackOff', attempt: 1, lastTermination } as const
+    const stored = await instances.updateStatus({ ...running, status: waiting })
+    try {
+      assert.equal((await server.raw('GET', `${PODS}/web-0/log?previous=true&follow=true`)).status, 200)
+      assert.deepEqual(asked.at(-1), { follow: false, previous: false, timestamps: false })
+    } finally {
+      await instances.updateStatus({ ...stored, status: before ?? {} })
+    }
+  })
 })
 
 describe('What Pods use', () => {

@@ -49,12 +49,13 @@ before(async () => {
   writeFileSync(join(dir.path, 'config'), await access.kubeconfig())
   await run('web', 'echo hello from $PMK_INSTANCE; echo oops >&2; exec sleep 1000', 2)
   await run('crash', `[ -e "${dir.path}/crashed" ] && echo second && exec sleep 1000; echo first; touch "${dir.path}/crashed"; exit 3`)
+  await run('loop', `echo >>"${dir.path}/deaths"; echo death $(wc -l <"${dir.path}/deaths"); exit 4`, 1, '1h')
   await run('steps', 'echo one; exec sleep 1000')
   await eventually(async () => {
     const { items } = await client.for('Instance').list({})
     assert.deepEqual(
       items.map(({ metadata, status }) => `${metadata.name} ${status?.phase} ${status?.restartCount}`),
-      ['crash-0 Running 1', 'steps-0 Running 0', 'web-0 Running 0', 'web-1 Running 0'],
+      ['crash-0 Running 1', 'loop-0 Pending 1', 'steps-0 Running 0', 'web-0 Running 0', 'web-1 Running 0'],
     )
   })
   const changed = { spec: { script: 'echo one; exec sleep 2000' } }
@@ -72,9 +73,9 @@ after(async () => {
   await dir.remove()
 })
 
-async function run(name: string, script: string, replicas = 1): Promise<void> {
+async function run(name: string, script: string, replicas = 1, initial = '10ms'): Promise<void> {
   const metadata = { name, namespace: 'default', labels: { app: name } }
-  const backoff = { initial: '10ms' }
+  const backoff = { initial, max: '1h' }
   await client.for('Process').create({ apiVersion: 'pmk.dev/v1', kind: 'Process', metadata, spec: { script, replicas, backoff } })
 }
 
@@ -119,7 +120,7 @@ for (const minor of MINORS) {
         /^NAME +READY +STATUS +RESTARTS +AGE\nweb-0 +1\/1 +Running +0 +\d+s\nweb-1 +1\/1 +Running +0 +\d+s\n$/,
       )
       await prints('get po -A --field-selector metadata.name=crash-0 -o wide --no-headers', / 1 .* here +<none> +<none>\n$/)
-      await prints('get pods --field-selector status.phase=Pending -o name', '')
+      await prints('get pods --field-selector status.phase=Pending -o name', 'pod/loop-0\n')
       await prints('get pods -l app=web -o jsonpath={.items[*].spec.containers[*].name}', 'web web')
       await prints('wait --for=condition=Ready pod/web-0 pod/web-1', /pod\/web-1 condition met/)
       const { out } = await kubectl('get all')
@@ -151,6 +152,9 @@ for (const minor of MINORS) {
     test('reads the log of the run before', async () => {
       await prints('logs crash-0', 'second\n')
       await prints('logs -p crash-0', 'first\n')
+      await prints('get pod loop-0 --no-headers', /^loop-0 +0\/1 +CrashLoopBackOff +1 /)
+      await prints('logs loop-0', 'death 2\n')
+      await prints('logs -p loop-0', 'death 2\n')
       await fails('logs -p web-0', /previous terminated container "web" in pod "web-0" not found/)
     })
 
