@@ -2,16 +2,22 @@ import { setMaxListeners } from 'node:events'
 import { isAbort } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import { CliError } from './cli-error.ts'
-import { connectOnce } from './connect.ts'
+import { connectOnce, findServer } from './connect.ts'
 import { type FlagSpecs, parseFlags } from './flags.ts'
 import type { Io } from './io.ts'
-import type { Verb, VerbEntry } from './verb.ts'
+import type { ServerLocation, Verb, VerbEntry } from './verb.ts'
 import { verbs } from './verbs.ts'
 
 /** Flags that every verb has. */
 export const globalFlags: FlagSpecs = {
   'data-dir': { type: 'string', placeholder: 'DIR', help: "The server's directory; else $PMK_HOME, else the usual place" },
-  server: { type: 'string', placeholder: 'ADDRESS', help: 'Socket path or URL of the server' },
+  server: { type: 'string', placeholder: 'ADDRESS', help: 'Socket path or https:// address of the server' },
+  kubeconfig: { type: 'string', placeholder: 'FILE', help: 'File that says where the server is and who you are; else $PMK_KUBECONFIG' },
+  context: { type: 'string', placeholder: 'NAME', help: 'The context of the kubeconfig to use' },
+  'certificate-authority': { type: 'string', placeholder: 'FILE', help: 'Who must have signed the certificate of an https:// server' },
+  token: { type: 'string', placeholder: 'TOKEN', help: 'Bearer token for an https:// server; others can see flags, better use $PMK_TOKEN' },
+  'client-certificate': { type: 'string', placeholder: 'FILE', help: 'Certificate to show to an https:// server' },
+  'client-key': { type: 'string', placeholder: 'FILE', help: 'The key of the client certificate' },
   namespace: { type: 'string', short: 'n', placeholder: 'NAME', help: 'The namespace to work in (default: default)' },
   v: { type: 'integer', short: 'v', placeholder: 'LEVEL', default: 0, help: '6 and above: show each request' },
   help: { type: 'boolean', short: 'h', help: 'Explain instead of doing' },
@@ -64,16 +70,16 @@ async function runVerb(verb: Verb, argv: readonly string[], { io, clock, signal 
   }
   const namespace = values.namespace as string | undefined
   if (namespace === '') throw new CliError('--namespace needs a name', { usage: true })
-  const dataDir = values['data-dir'] as string | undefined
-  const server = values.server as string | undefined
-  const location = { ...(dataDir !== undefined && { dataDir }), ...(server !== undefined && { server }) }
+  const location = locationOf(values)
   const verbosity = values.v as number
-  const connection = connectOnce({ location, io, clock, signal, verbosity })
+  // A verb that asks no server doesn't care where one is.
+  const found = await findServer(location, io).catch((err: unknown) => ({ failure: err }))
+  const connection = 'failure' in found ? unreachable(found.failure) : connectOnce({ found, io, clock, signal, verbosity })
   const ctx = {
     io,
     clock,
     signal,
-    namespace: namespace ?? 'default',
+    namespace: namespace ?? ('failure' in found ? undefined : found.namespace) ?? 'default',
     namespaceGiven: namespace !== undefined,
     location,
     verbosity,
@@ -85,6 +91,26 @@ async function runVerb(verb: Verb, argv: readonly string[], { io, clock, signal 
   } finally {
     await connection.close()
   }
+}
+
+function unreachable(failure: unknown): ReturnType<typeof connectOnce> {
+  return { open: () => Promise.reject(failure), close: async () => {} }
+}
+
+/** Absent is what wasn't given. */
+function locationOf(values: Readonly<Record<string, unknown>>): ServerLocation {
+  const fields: Readonly<Record<keyof ServerLocation, string>> = {
+    dataDir: 'data-dir',
+    server: 'server',
+    kubeconfig: 'kubeconfig',
+    context: 'context',
+    certificateAuthority: 'certificate-authority',
+    token: 'token',
+    clientCertificate: 'client-certificate',
+    clientKey: 'client-key',
+  }
+  const given = Object.entries(fields).filter(([, flag]) => values[flag] !== undefined)
+  return Object.fromEntries(given.map(([field, flag]) => [field, values[flag] as string]))
 }
 
 interface FoundVerb {
@@ -109,7 +135,7 @@ function findVerb(argv: readonly string[]): FoundVerb | undefined {
 }
 
 function firstWord(argv: readonly string[]): number | undefined {
-  const withValue = new Set(['--data-dir', '--server', '--namespace', '-n', '--v', '-v'])
+  const withValue = new Set(['-n', '-v', ...Object.keys(globalFlags).flatMap((name) => (name === 'help' ? [] : [`--${name}`]))])
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at] ?? ''
     if (!word.startsWith('-')) return at

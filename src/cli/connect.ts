@@ -5,12 +5,14 @@ import { hasReason } from '../api/status.ts'
 import type { Clock } from '../base/clock.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { HttpClient } from '../client/http-client.ts'
+import type { HttpTarget } from '../client/http-transport.ts'
 import { CliError } from './cli-error.ts'
 import type { Io } from './io.ts'
 import type { ServerLocation } from './verb.ts'
 
 export interface Connection {
   readonly client: HttpClient
+  readonly target: HttpTarget
   /** The server's address, for messages. */
   readonly address: string
   readonly version: VersionInfo
@@ -26,7 +28,7 @@ export interface VersionInfo {
 const VERBOSE = 6
 
 export interface ConnectOptions {
-  readonly location: ServerLocation
+  readonly found: FoundAddress
   readonly io: Io
   readonly clock: Clock
   readonly signal: AbortSignal
@@ -35,9 +37,11 @@ export interface ConnectOptions {
 
 /** Where a server would listen, and whether somebody named the place. */
 export interface FoundAddress {
-  readonly target: { readonly socketPath: string } | { readonly url: string }
+  readonly target: HttpTarget
   /** The flag or variable that named it; undefined for the usual place. */
-  readonly namedBy?: '--server' | '--data-dir' | '$PMK_HOME'
+  readonly namedBy?: '--server' | '--kubeconfig' | '--data-dir' | '$PMK_KUBECONFIG' | '$PMK_HOME'
+  /** To work in where none is named; only a kubeconfig says it. */
+  readonly namespace?: string
 }
 
 /** The server's directory: --data-dir, else $PMK_HOME, else the usual place of this user. */
@@ -50,16 +54,51 @@ export function dataDirOf(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' |
   return join(state?.startsWith('/') ? state : join(io.env.HOME ?? homedir(), '.local', 'state'), 'pmk')
 }
 
-/** Decides on one place and never on another: a named place without a server must not lead to somebody else's. */
-export function findAddress(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' | 'userId'>): FoundAddress {
-  const { server } = location
-  if (server !== undefined) {
-    if (/^https?:\/\//.test(server)) return { target: { url: server }, namedBy: '--server' }
-    return { target: { socketPath: resolve(io.cwd, server.replace(/^unix:(\/\/)?/, '')) }, namedBy: '--server' }
+/**
+ * Decides on one place and never on another: a named place without a server must not lead to somebody else's. Flags go before variables;
+ * $KUBECONFIG is not looked at.
+ */
+export async function findServer(location: ServerLocation, io: Pick<Io, 'env' | 'cwd' | 'userId'>): Promise<FoundAddress> {
+  const { server, kubeconfig, dataDir } = location
+  const named = Object.entries({ '--server': server, '--kubeconfig': kubeconfig, '--data-dir': dataDir }).filter(
+    ([, value]) => value !== undefined,
+  )
+  if (kubeconfig !== undefined && named.length > 1) {
+    throw new CliError(`${named.map(([flag]) => flag).join(' and ')} name different servers: give one of them`, { usage: true })
   }
+  const fromEnv = io.env.PMK_KUBECONFIG
+  if (kubeconfig !== undefined) return inKubeconfig(kubeconfig, '--kubeconfig', location, io)
+  if (server === undefined && dataDir === undefined && fromEnv) return inKubeconfig(fromEnv, '$PMK_KUBECONFIG', location, io)
+  if (location.context !== undefined) throw new CliError('--context chooses from a kubeconfig: name one with --kubeconfig', { usage: true })
+  if (server !== undefined && /^https:\/\//.test(server)) {
+    const { withCredentials } = await import('./credentials.ts')
+    return { target: withCredentials({ url: server }, location, io), namedBy: '--server' }
+  }
+  if (server !== undefined && /^http:\/\//.test(server)) {
+    throw new CliError(`--server ${server}: a pmk server is reached by https:// or by its socket, never in clear`)
+  }
+  const given = location.token ?? location.certificateAuthority ?? location.clientCertificate ?? location.clientKey
+  if (given !== undefined) {
+    const { credentialFlagsIn } = await import('./credentials.ts')
+    throw new CliError(`${credentialFlagsIn(location).join(', ')}: only for a server that --server https://… or a kubeconfig names`, {
+      usage: true,
+    })
+  }
+  if (server !== undefined) return { target: { socketPath: resolve(io.cwd, server.replace(/^unix:(\/\/)?/, '')) }, namedBy: '--server' }
   const target = { socketPath: join(dataDirOf(location, io), 'pmk.sock') }
-  if (location.dataDir !== undefined) return { target, namedBy: '--data-dir' }
+  if (dataDir !== undefined) return { target, namedBy: '--data-dir' }
   return io.env.PMK_HOME ? { target, namedBy: '$PMK_HOME' } : { target }
+}
+
+async function inKubeconfig(
+  file: string,
+  namedBy: '--kubeconfig' | '$PMK_KUBECONFIG',
+  location: ServerLocation,
+  io: Pick<Io, 'env' | 'cwd'>,
+): Promise<FoundAddress> {
+  const [{ readKubeconfig }, { withCredentials }] = await Promise.all([import('./kubeconfig-file.ts'), import('./credentials.ts')])
+  const { target, namespace } = await readKubeconfig(resolve(io.cwd, file), { context: location.context, namedBy })
+  return { target: withCredentials(target, location, io), namedBy, ...(namespace !== undefined && { namespace }) }
 }
 
 /** One connection, opened when it is first asked for. */
@@ -79,8 +118,7 @@ export function connectOnce(options: ConnectOptions): { readonly open: () => Pro
   }
 }
 
-async function open({ location, io, clock, signal, verbosity }: ConnectOptions, made: (client: HttpClient) => void): Promise<Connection> {
-  const found = findAddress(location, io)
+async function open({ found, io, clock, signal, verbosity }: ConnectOptions, made: (client: HttpClient) => void): Promise<Connection> {
   const address = 'url' in found.target ? found.target.url : found.target.socketPath
   // The common case of no server needs no HTTP to be told.
   if ('socketPath' in found.target && statSync(address, { throwIfNoEntry: false }) === undefined) throw noServer(found, address)
@@ -96,7 +134,7 @@ async function open({ location, io, clock, signal, verbosity }: ConnectOptions, 
     throw noServer(found, address, err.cause)
   })
   if (!/\+pmk\./.test(version.gitVersion)) throw new CliError(`the server at ${address} is not a pmk server; nothing was asked of it`)
-  return { client, address, version }
+  return { client, target: found.target, address, version }
 }
 
 async function askVersion(client: HttpClient, signal: AbortSignal): Promise<VersionInfo> {
@@ -107,11 +145,29 @@ async function askVersion(client: HttpClient, signal: AbortSignal): Promise<Vers
   return typeof gitVersion === 'string' ? { ...(answer as VersionInfo), gitVersion } : { gitVersion: '' }
 }
 
+const STRANGE = 'its certificate is not signed by the authority that you gave (--certificate-authority, or that of the kubeconfig)'
+
+/** What is wrong with a server's certificate, by the codes of Node. */
+const DISTRUSTED: Readonly<Record<string, string>> = {
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: STRANGE,
+  UNABLE_TO_GET_ISSUER_CERT: STRANGE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: STRANGE,
+  SELF_SIGNED_CERT_IN_CHAIN: STRANGE,
+  DEPTH_ZERO_SELF_SIGNED_CERT: STRANGE,
+  CERT_SIGNATURE_FAILURE: STRANGE,
+  CERT_HAS_EXPIRED: 'its certificate, or that of its authority, has expired',
+  CERT_NOT_YET_VALID: 'its certificate is not valid yet: compare the clocks',
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for other names (see --tls-san of `pmk server run`)',
+}
+
 function noServer(found: FoundAddress, address: string, cause?: unknown): CliError {
   const code = (cause as NodeJS.ErrnoException | undefined)?.code
   if (code === 'EACCES' || code === 'EPERM') {
     return new CliError(`you may not connect to the server at ${address}: it belongs to another user`, { cause })
   }
+  const mistrust = DISTRUSTED[code ?? '']
+  if (mistrust !== undefined)
+    return new CliError(`the server at ${address} is not the one that was meant: ${mistrust}; nothing was asked of it`, { cause })
   const why = found.namedBy === undefined ? '' : ` (named by ${found.namedBy})`
   const detail = cause instanceof Error && code !== 'ENOENT' && code !== 'ECONNREFUSED' ? `: ${cause.message}` : ''
   const flag = found.namedBy === '--data-dir' ? ` --data-dir ${dirname(address)}` : ''

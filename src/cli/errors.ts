@@ -24,6 +24,8 @@ export function exitCodeOf(err: unknown): number {
 /** One cause on the line itself, several as a list. `place` tells where a field was written, when somebody knows. */
 export function describeApiError(err: ApiError, place: (cause: Cause) => string = () => '', what = ''): string {
   const { reason, message, details } = err.status
+  if (reason === 'Unauthorized')
+    return `error: You must be logged in to the server (Unauthorized): it knows neither your certificate nor your token${what}`
   if (reason !== 'Invalid') return `Error from server (${reason}): ${message}${what}`
   if (details === undefined) return `The request is invalid: ${message}${what}`
   const named = details.kind !== undefined || details.name !== undefined

@@ -22,10 +22,17 @@ export interface Context {
   connect(): Promise<Connection>
 }
 
-/** --data-dir and --server as given. */
+/** The flags about where the server is, and who asks it, as given. */
 export interface ServerLocation {
   readonly dataDir?: string
   readonly server?: string
+  readonly kubeconfig?: string
+  /** Of the kubeconfig. */
+  readonly context?: string
+  readonly certificateAuthority?: string
+  readonly token?: string
+  readonly clientCertificate?: string
+  readonly clientKey?: string
 }
 
 export interface Invocation<F extends FlagSpecs> {

@@ -69,6 +69,7 @@ export const verbs: VerbTable = {
     summary: 'Let a rollout go on',
     load: () => import('./rollout-pause.ts').then((module) => ({ verb: module.resumeVerb })),
   },
+  kubeconfig: { group: 'Server', summary: 'Print what kubectl needs to reach the server', load: () => import('./kubeconfig.ts') },
   'token create': { group: 'Server', summary: 'Make a bearer token and print it', load: () => import('./token-create.ts') },
   'token list': { group: 'Server', summary: 'Show whose tokens there are', load: () => import('./token-list.ts') },
   'token revoke': { group: 'Server', summary: 'Have tokens refused from now on', load: () => import('./token-revoke.ts') },
