@@ -16,6 +16,7 @@ export const globalFlags: FlagSpecs = {
   context: { type: 'string', placeholder: 'NAME', help: 'The context of the kubeconfig to use' },
   'certificate-authority': { type: 'string', placeholder: 'FILE', help: 'Who must have signed the certificate of an https:// server' },
   token: { type: 'string', placeholder: 'TOKEN', help: 'Bearer token for an https:// server; others can see flags, better use $PMK_TOKEN' },
+  'token-file': { type: 'string', placeholder: 'FILE', help: 'File that holds the bearer token for an https:// server' },
   'client-certificate': { type: 'string', placeholder: 'FILE', help: 'Certificate to show to an https:// server' },
   'client-key': { type: 'string', placeholder: 'FILE', help: 'The key of the client certificate' },
   namespace: { type: 'string', short: 'n', placeholder: 'NAME', help: 'The namespace to work in (default: default)' },
@@ -106,6 +107,7 @@ function locationOf(values: Readonly<Record<string, unknown>>): ServerLocation {
     context: 'context',
     certificateAuthority: 'certificate-authority',
     token: 'token',
+    tokenFile: 'token-file',
     clientCertificate: 'client-certificate',
     clientKey: 'client-key',
   }

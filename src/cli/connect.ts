@@ -77,7 +77,7 @@ export async function findServer(location: ServerLocation, io: Pick<Io, 'env' | 
   if (server !== undefined && /^http:\/\//.test(server)) {
     throw new CliError(`--server ${server}: a pmk server is reached by https:// or by its socket, never in clear`)
   }
-  const given = location.token ?? location.certificateAuthority ?? location.clientCertificate ?? location.clientKey
+  const given = location.token ?? location.tokenFile ?? location.certificateAuthority ?? location.clientCertificate ?? location.clientKey
   if (given !== undefined) {
     const { credentialFlagsIn } = await import('./credentials.ts')
     throw new CliError(`${credentialFlagsIn(location).join(', ')}: only for a server that --server https://… or a kubeconfig names`, {

@@ -11,7 +11,10 @@ type UrlTarget = Extract<HttpTarget, { readonly url: string }>
 /** Puts the credentials of flags, and of $PMK_TOKEN where the address came from a flag, over those that the target has. */
 export function withCredentials(target: UrlTarget, location: ServerLocation, io: Pick<Io, 'env' | 'cwd'>): UrlTarget {
   const { certificateAuthority, clientCertificate, clientKey } = location
-  const token = location.token ?? (location.server === undefined ? undefined : io.env.PMK_TOKEN)
+  if (location.token !== undefined && location.tokenFile !== undefined)
+    throw new CliError('give either --token or --token-file', { usage: true })
+  const inFile = location.tokenFile === undefined ? undefined : read(location.tokenFile, '--token-file', io.cwd).trim()
+  const token = location.token ?? inFile ?? (location.server === undefined ? undefined : io.env.PMK_TOKEN)
   if ((clientCertificate === undefined) !== (clientKey === undefined)) {
     throw new CliError('--client-certificate and --client-key go together', { usage: true })
   }
@@ -30,6 +33,7 @@ export function withCredentials(target: UrlTarget, location: ServerLocation, io:
 export function credentialFlagsIn(location: ServerLocation): readonly string[] {
   return [
     ...(location.token === undefined ? [] : ['--token']),
+    ...(location.tokenFile === undefined ? [] : ['--token-file']),
     ...(location.certificateAuthority === undefined ? [] : ['--certificate-authority']),
     ...(location.clientCertificate === undefined ? [] : ['--client-certificate']),
     ...(location.clientKey === undefined ? [] : ['--client-key']),

@@ -31,6 +31,7 @@ export interface ServerLocation {
   readonly context?: string
   readonly certificateAuthority?: string
   readonly token?: string
+  readonly tokenFile?: string
   readonly clientCertificate?: string
   readonly clientKey?: string
 }

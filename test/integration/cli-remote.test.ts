@@ -58,6 +58,7 @@ describe('pmk with a server elsewhere', () => {
     const at = ['--server', access.url, '--certificate-authority', ca]
     assert.deepEqual(await runPmk([...at, '--token', 'good', ...GET]), FOUND)
     assert.deepEqual(await runPmk([...GET, ...at], { env: { PMK_TOKEN: 'good' } }), FOUND)
+    assert.deepEqual(await runPmk([...GET, ...at, '--token-file', file('t', 'good\n')]), FOUND)
     const { certificate, key } = await access.certificate('admin', ['system:masters'])
     const certified = [...at, '--client-certificate', file('c.pem', certificate), '--client-key', file('k.pem', key)]
     assert.deepEqual(await runPmk([...GET, ...certified]), FOUND)
@@ -113,7 +114,10 @@ describe('pmk with a server elsewhere', () => {
     fails(await runPmk([...GET, '--data-dir', home], { env: { PMK_KUBECONFIG: config } }), /no pmk server at .*empty\/pmk\.sock/)
     fails(await runPmk([...GET, '--kubeconfig', config, '--data-dir', home]), /--kubeconfig and --data-dir name different servers/)
     fails(await runPmk([...GET, '--kubeconfig', config, '--context', 'nobody']), /no context called "nobody"/)
-    fails(await runPmk(GET, { env: { PMK_KUBECONFIG: '/nonexistent/file' } }), /kubeconfig \/nonexistent\/file \(named by \$PMK_KUBECONFIG\): ENOENT/)
+    fails(
+      await runPmk(GET, { env: { PMK_KUBECONFIG: '/nonexistent/file' } }),
+      /kubeconfig \/nonexistent\/file \(named by \$PMK_KUBECONFIG\): ENOENT/,
+    )
     // What asks no server isn't kept from its work.
     assert.equal((await runPmk(['version', '--client'], { env: { PMK_KUBECONFIG: '/nonexistent/file' } })).code, 0)
   })
