@@ -21,7 +21,12 @@ export const applying: readonly Row[] = [
   { run: 'get proc csa -o jsonpath={.spec.replicas}', prints: '1' },
   { run: 'apply -f csa.yaml', prints: 'process.pmk.dev/csa configured\n' },
   { run: 'get proc csa -o jsonpath={.spec.replicas}:{.metadata.generation}', prints: '2:2' },
-  { run: 'apply -f -', stdin: processYaml('csa', { replicas: 3 }), prints: 'process.pmk.dev/csa configured\n' },
+  // It knows no strategic merge of our lists, though the server does
+  {
+    run: 'apply -v=8 -f -',
+    stdin: processYaml('csa', { replicas: 3 }),
+    prints: [/application\/merge-patch\+json/, /process\.pmk\.dev\/csa configured\n/],
+  },
   { run: 'get proc csa -o jsonpath={.spec.replicas}:{.spec.description}', prints: '3:' },
   { run: 'apply view-last-applied proc csa -o json', prints: [/"replicas": 3/, /"kind": "Process"/] },
   { run: 'apply set-last-applied -f csa.yaml', prints: 'process.pmk.dev/csa configured\n' },

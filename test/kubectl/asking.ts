@@ -73,6 +73,10 @@ export const asking: readonly Row[] = [
   { run: 'events --for process/web', prints: 'No events found in default namespace.\n' },
   { run: 'events --for process.pmk.dev/told', from: 28, prints: /NewRevision/ },
   { run: 'get events', prints: /^LAST SEEN +TYPE +REASON +OBJECT +MESSAGE\n(.*\n)*.*Normal +NewRevision +process\/told +rolling to/ },
+  {
+    run: 'get events.events.k8s.io --field-selector regarding.name=told,reason=NewRevision -o jsonpath={.items[*].note}',
+    prints: /^rolling to /,
+  },
   { run: 'get events --field-selector involvedObject.name=told,reason=NewRevision -o name', prints: /^event\/told\S+\n$/ },
   { run: 'get ev --sort-by=.lastTimestamp --no-headers', prints: /NewRevision/ },
   {

@@ -45,6 +45,18 @@ export const writing: readonly Row[] = [
   { run: 'create secret generic made --from-literal=a=1', prints: 'secret/made created\n' },
   { run: 'create secret generic made --from-literal=a=1 --dry-run=client -o name', prints: 'secret/made\n' },
   { run: 'get cm/made secret/made ns/made -o name', prints: 'configmap/made\nsecret/made\nnamespace/made\n' },
+  {
+    run: 'create -f -',
+    stdin: `apiVersion: coordination.k8s.io/v1\nkind: Lease\nmetadata: {name: lead}\nspec: {holderIdentity: me, renewTime: "2025-01-01T00:00:00.000000Z"}\n`,
+    prints: 'lease.coordination.k8s.io/lead created\n',
+  },
+  { run: 'get lease', prints: /^NAME +HOLDER +AGE\nlead +me +\d+s\n$/ },
+  { run: `patch lease lead -p '{"spec":{"holderIdentity":"you"}}'`, prints: 'lease.coordination.k8s.io/lead patched\n' },
+  {
+    run: `patch lease lead -p '{"spec":{"renewTime":"2025-01-01T00:00:00Z"}}'`,
+    code: 1,
+    prints: /spec\.renewTime: Invalid value: "2025-01-01T00:00:00Z": must be a time in RFC 3339 form with microseconds/,
+  },
   // replace
   { run: 'replace -f w.yaml', files: { 'w.yaml': processYaml('w', { replicas: 2 }) }, prints: 'process.pmk.dev/w replaced\n' },
   { run: 'replace -f w.yaml --dry-run=server', prints: 'process.pmk.dev/w replaced (server dry run)\n' },
@@ -85,6 +97,11 @@ export const writing: readonly Row[] = [
   { run: 'get proc w -o jsonpath={.spec.command[1]}', prints: '2000' },
   // patch
   { run: `patch proc w -p '{"spec":{"replicas":4}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: `patch proc w -p '{"spec":{"env":[{"name":"A","value":"1"}]}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: `patch proc w -p '{"spec":{"env":[{"name":"B","value":"2"}]}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: 'get proc w -o jsonpath={.spec.env[*].name}', prints: 'A B' },
+  { run: `patch proc w -p '{"spec":{"env":[{"name":"A","$patch":"delete"}]}}'`, prints: 'process.pmk.dev/w patched\n' },
+  { run: 'get proc w -o jsonpath={.spec.env[*].name}', prints: 'B' },
   { run: `patch proc w --type=merge -p '{"spec":{"replicas":3}}'`, prints: 'process.pmk.dev/w patched\n' },
   { run: `patch proc w --type=merge -p '{"spec":{"replicas":3}}'`, prints: 'process.pmk.dev/w patched (no change)\n' },
   { run: `patch proc w --type=json -p '[{"op":"replace","path":"/spec/replicas","value":5}]'`, prints: 'process.pmk.dev/w patched\n' },
