@@ -3,6 +3,7 @@ import { exponential } from '../base/backoff.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { runForever } from '../base/loop.ts'
+import type { Client } from '../client/client.ts'
 import type { ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding } from '../generated/types.ts'
 import { createLocalClient } from '../registry/local-client.ts'
 import type { Registry, UserInfo } from '../registry/registry.ts'
@@ -88,22 +89,30 @@ export class AccessPolicy implements Authorizer {
     return this.#next
   }
 
-  /** Follows the registry until the signal, and keeps the built-in roles there. `ready` is called after the first attempt to read them. */
+  /**
+   * Follows the registry until the signal, and keeps the built-in roles there. `ready` is called after the
+   * first attempt to read them, well or not: the masters need no roles, and everybody else waits for them without any rights.
+   */
   async run(signal: AbortSignal, ready: () => void): Promise<void> {
     const { clock, log } = { clock: this.#clock, log: this.#log }
     const client = createLocalClient(this.#registry, { fieldManager: 'pmk-server' })
     await runForever({ name: 'access policy', clock, log, backoff: RETRY, signal }, async () => {
-      const from = this.#registry.resourceVersion()
-      try {
-        await ensureDefaults(client)
-      } catch (err) {
-        // A store that takes no writes now must not keep the roles that are there from being followed.
-        log.warn({ err }, 'The built-in roles could not be looked after')
-      }
-      // Whether or not it can be read now: the masters need no roles, and everybody else waits for them without any rights.
-      await this.refresh().finally(ready)
+      const from = await this.#begin(client).finally(ready)
       await this.#follow(from, signal)
     })
+  }
+
+  /** The built-in roles, then all there are. Gives the version from which to follow. */
+  async #begin(client: Client): Promise<string> {
+    const from = this.#registry.resourceVersion()
+    try {
+      await ensureDefaults(client)
+    } catch (err) {
+      // A store that takes no writes now must not keep the roles that are there from being followed.
+      this.#log.warn({ err }, 'The built-in roles could not be looked after')
+    }
+    await this.refresh()
+    return from
   }
 
   async #follow(from: string, signal: AbortSignal): Promise<void> {

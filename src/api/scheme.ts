@@ -144,6 +144,11 @@ export function isKubernetesKind({ group }: ResourceDefinition): boolean {
   return group !== 'pmk.dev'
 }
 
+/** Whether its objects are only questions, which are answered and never stored. */
+export function isQuestion({ verbs }: ResourceDefinition): boolean {
+  return verbs.length === 1 && verbs[0] === 'create'
+}
+
 function define(schema: JsonSchema): ResourceDefinition {
   const meta = schema['x-pmk'] as Omit<ResourceDefinition, 'apiVersion' | 'id' | 'kind' | 'schema'> & { readonly kind?: Kind }
   const id = schema.title as Kind

@@ -3,7 +3,7 @@ import type { Server as SecureServer } from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { AccessPolicy } from '../access/access-policy.ts'
 import type { NodeGateways } from '../api/node-gateway.ts'
-import { definitions } from '../api/scheme.ts'
+import { definitions, isQuestion } from '../api/scheme.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -20,6 +20,7 @@ import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { Peers } from './peer.ts'
 import { resourceRoutes } from './resource-routes.ts'
+import { reviewRoutes } from './review-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
 import { createSecureServer, secureContextOf, type TlsCredentials } from './secure-server.ts'
 import { BACKLOG, listenOnSocket } from './socket.ts'
@@ -120,20 +121,22 @@ class HttpApiServer implements ApiServer {
     const { authenticate = createAuthentication({ clock, tokens: storedTokens(registry, clock) }) } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
+    this.#policy = new AccessPolicy({ registry, clock, log })
+    const keptOrSeen = definitions.filter((definition) => !isQuestion(definition))
     const routes: readonly Route[] = [
       ...healthRoutes(version, ready, storeRefusal),
       ...(backup === undefined ? [] : [backupRoute(backup)]),
       ...(tls === undefined ? [] : tlsRoutes(tls)),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
-      ...definitions.flatMap((definition) =>
+      ...reviewRoutes(definitions, this.#policy),
+      ...keptOrSeen.flatMap((definition) =>
         definition.kind === 'PodMetrics'
           ? metricsRoutes(definition, { registry, gateways, clock })
           : resourceRoutes(definition, { registry, clock, random }),
       ),
       ...definitions.flatMap((definition) => agentRoutes(definition, { registry, gateways, clock })),
     ]
-    this.#policy = new AccessPolicy({ registry, clock, log })
     this.#app = new HttpApp({
       routes: [...routes, rootRoute(routes)],
       authenticate,

@@ -17,6 +17,7 @@ export interface KindMap {
   readonly EventsV1Event: EventsV1Event
   readonly Instance: Instance
   readonly Lease: Lease
+  readonly LocalSubjectAccessReview: LocalSubjectAccessReview
   readonly ManifestSource: ManifestSource
   readonly Namespace: Namespace
   readonly Node: Node
@@ -27,7 +28,11 @@ export interface KindMap {
   readonly RoleBinding: RoleBinding
   readonly Role: Role
   readonly Secret: Secret
+  readonly SelfSubjectAccessReview: SelfSubjectAccessReview
+  readonly SelfSubjectReview: SelfSubjectReview
+  readonly SelfSubjectRulesReview: SelfSubjectRulesReview
   readonly Service: Service
+  readonly SubjectAccessReview: SubjectAccessReview
   readonly Token: Token
 }
 /**
@@ -1517,6 +1522,122 @@ export interface LeaseSpec {
   readonly preferredHolder?: string
 }
 /**
+ * Asks whether somebody may do something in the namespace. Nothing is stored.
+ */
+export interface LocalSubjectAccessReview {
+  /**
+   * authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'authorization.k8s.io/v1'
+  /**
+   * LocalSubjectAccessReview
+   */
+  readonly kind: 'LocalSubjectAccessReview'
+  readonly metadata: ObjectMeta
+  readonly spec: LocalSubjectAccessReviewSpec
+  readonly status?: AccessReviewStatus
+}
+/**
+ * Who and what.
+ */
+export interface LocalSubjectAccessReviewSpec {
+  readonly resourceAttributes?: ResourceAttributes
+  readonly nonResourceAttributes?: NonResourceAttributes
+  /**
+   * The user.
+   */
+  readonly user?: string
+  /**
+   * Their groups.
+   */
+  readonly groups?: readonly string[]
+  /**
+   * Not looked at.
+   */
+  readonly uid?: string
+  /**
+   * Not looked at.
+   */
+  readonly extra?: {
+    readonly [k: string]: readonly string[]
+  }
+}
+/**
+ * Something done to objects.
+ */
+export interface ResourceAttributes {
+  /**
+   * Namespace; empty: all, or none.
+   */
+  readonly namespace?: string
+  /**
+   * get, list, watch, create …
+   */
+  readonly verb?: string
+  /**
+   * API group; empty: the core group.
+   */
+  readonly group?: string
+  /**
+   * Version of the group; not looked at.
+   */
+  readonly version?: string
+  /**
+   * Plural name of the kind.
+   */
+  readonly resource?: string
+  /**
+   * What lies under the object.
+   */
+  readonly subresource?: string
+  /**
+   * Name of the object; empty: all.
+   */
+  readonly name?: string
+  /**
+   * Not looked at.
+   */
+  readonly fieldSelector?: {}
+  /**
+   * Not looked at.
+   */
+  readonly labelSelector?: {}
+}
+/**
+ * A request to a path that is no resource.
+ */
+export interface NonResourceAttributes {
+  /**
+   * The path.
+   */
+  readonly path?: string
+  /**
+   * The method, in lower case.
+   */
+  readonly verb?: string
+}
+/**
+ * The answer.
+ */
+export interface AccessReviewStatus {
+  /**
+   * Whether it is allowed.
+   */
+  readonly allowed: boolean
+  /**
+   * Never true: nothing is denied that isn't only not allowed.
+   */
+  readonly denied?: boolean
+  /**
+   * Why.
+   */
+  readonly reason?: string
+  /**
+   * What went wrong.
+   */
+  readonly evaluationError?: string
+}
+/**
  * A directory or Git repository of manifests that the server keeps applied: what they name is created, changed and, if asked, removed, and drift is put back.
  */
 export interface ManifestSource {
@@ -2507,6 +2628,153 @@ export interface Secret {
   readonly immutable?: boolean
 }
 /**
+ * Asks whether the asker may do something. Nothing is stored.
+ */
+export interface SelfSubjectAccessReview {
+  /**
+   * authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'authorization.k8s.io/v1'
+  /**
+   * SelfSubjectAccessReview
+   */
+  readonly kind: 'SelfSubjectAccessReview'
+  readonly metadata: ObjectMeta
+  readonly spec: SelfSubjectAccessReviewSpec
+  readonly status?: AccessReviewStatus
+}
+/**
+ * What: one of both.
+ */
+export interface SelfSubjectAccessReviewSpec {
+  readonly resourceAttributes?: ResourceAttributes
+  readonly nonResourceAttributes?: NonResourceAttributes
+}
+/**
+ * Asks who the asker is. Nothing is stored.
+ */
+export interface SelfSubjectReview {
+  /**
+   * authentication.k8s.io/v1
+   */
+  readonly apiVersion: 'authentication.k8s.io/v1'
+  /**
+   * SelfSubjectReview
+   */
+  readonly kind: 'SelfSubjectReview'
+  readonly metadata: ObjectMeta
+  readonly status?: SelfSubjectReviewStatus
+}
+/**
+ * The answer.
+ */
+export interface SelfSubjectReviewStatus {
+  readonly userInfo?: UserInfo
+}
+/**
+ * Who somebody is.
+ */
+export interface UserInfo {
+  /**
+   * The name.
+   */
+  readonly username?: string
+  /**
+   * A number that no other user of the name has.
+   */
+  readonly uid?: string
+  /**
+   * Groups.
+   */
+  readonly groups?: readonly string[]
+  /**
+   * More, by topic.
+   */
+  readonly extra?: {
+    readonly [k: string]: readonly string[]
+  }
+}
+/**
+ * Asks for all that the asker may do in a namespace. Nothing is stored.
+ */
+export interface SelfSubjectRulesReview {
+  /**
+   * authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'authorization.k8s.io/v1'
+  /**
+   * SelfSubjectRulesReview
+   */
+  readonly kind: 'SelfSubjectRulesReview'
+  readonly metadata: ObjectMeta
+  readonly spec: SelfSubjectRulesReviewSpec
+  readonly status?: SubjectRulesReviewStatus
+}
+/**
+ * Where.
+ */
+export interface SelfSubjectRulesReviewSpec {
+  /**
+   * The namespace.
+   */
+  readonly namespace?: string
+}
+/**
+ * The answer.
+ */
+export interface SubjectRulesReviewStatus {
+  /**
+   * Whether there may be more.
+   */
+  readonly incomplete: boolean
+  /**
+   * What went wrong.
+   */
+  readonly evaluationError?: string
+  /**
+   * What may be done to objects.
+   */
+  readonly resourceRules: readonly ResourceRule[]
+  /**
+   * What may be done to paths.
+   */
+  readonly nonResourceRules: readonly NonResourceRule[]
+}
+/**
+ * Verbs on resources.
+ */
+export interface ResourceRule {
+  /**
+   * Verbs.
+   */
+  readonly verbs: readonly string[]
+  /**
+   * API groups.
+   */
+  readonly apiGroups?: readonly string[]
+  /**
+   * Resources.
+   */
+  readonly resources?: readonly string[]
+  /**
+   * Names; absent: all.
+   */
+  readonly resourceNames?: readonly string[]
+}
+/**
+ * Verbs on paths.
+ */
+export interface NonResourceRule {
+  /**
+   * Verbs.
+   */
+  readonly verbs: readonly string[]
+  /**
+   * Paths.
+   */
+  readonly nonResourceURLs?: readonly string[]
+}
+/**
  * Kubernetes' tools ask for Services to tell where a cluster runs. There are none.
  */
 export interface Service {
@@ -2519,6 +2787,47 @@ export interface Service {
    */
   readonly kind: 'Service'
   readonly metadata: ObjectMeta
+}
+/**
+ * Asks whether somebody may do something. Nothing is stored.
+ */
+export interface SubjectAccessReview {
+  /**
+   * authorization.k8s.io/v1
+   */
+  readonly apiVersion: 'authorization.k8s.io/v1'
+  /**
+   * SubjectAccessReview
+   */
+  readonly kind: 'SubjectAccessReview'
+  readonly metadata: ObjectMeta
+  readonly spec: SubjectAccessReviewSpec
+  readonly status?: AccessReviewStatus
+}
+/**
+ * Who and what.
+ */
+export interface SubjectAccessReviewSpec {
+  readonly resourceAttributes?: ResourceAttributes
+  readonly nonResourceAttributes?: NonResourceAttributes
+  /**
+   * The user.
+   */
+  readonly user?: string
+  /**
+   * Their groups.
+   */
+  readonly groups?: readonly string[]
+  /**
+   * Not looked at.
+   */
+  readonly uid?: string
+  /**
+   * Not looked at.
+   */
+  readonly extra?: {
+    readonly [k: string]: readonly string[]
+  }
 }
 /**
  * A bearer token: who shows it is this user. The token itself is known to nobody but its bearer; here lies only its hash. Deleting it revokes it at once.
