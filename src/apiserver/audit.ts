@@ -27,6 +27,8 @@ interface Entry extends AuditNotes {
   readonly info: RequestInfo
   readonly source: string
   readonly userAgent: string
+  /** Whom the sender wants to act for, whether that is allowed or not. */
+  readonly asked: string | undefined
 }
 
 const WRITES = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -72,6 +74,7 @@ export class AuditTrail {
       info,
       source: socket.remoteAddress ?? 'unix',
       userAgent: headers['user-agent'] ?? '',
+      asked: headers['impersonate-user']?.toString(),
     })
   }
 
@@ -115,7 +118,7 @@ export class AuditTrail {
 }
 
 function lineOf(entry: Entry, code: number, reason: StatusReason | undefined, duration: Millis): string {
-  const { time, id, info, user, impersonatedBy, dryRun, source, userAgent } = entry
+  const { time, id, info, user, impersonatedBy, asked, dryRun, source, userAgent } = entry
   const { verb, group, resource, subresource, namespace, path } = info
   const name = info.name || entry.name
   const line = JSON.stringify({
@@ -133,6 +136,8 @@ function lineOf(entry: Entry, code: number, reason: StatusReason | undefined, du
     user: cut(user?.name),
     groups: user?.groups,
     impersonatedBy,
+    // It was refused before it was carried out in that name.
+    wantsToBe: impersonatedBy === undefined ? cut(asked) : undefined,
     source,
     userAgent: cut(userAgent),
     code,

@@ -79,6 +79,21 @@ describe('each write of a client is one line', () => {
     })
   }
 
+  test('which names both who acts and for whom, and who was not allowed to', async () => {
+    const as = (user: string, method: string, path: string, extra: object = {}) =>
+      server.raw(method, path, {
+        headers: { 'content-type': 'application/json', 'impersonate-user': user, ...extra },
+        body: method === 'DELETE' ? '' : JSON.stringify(processNamed('acted')),
+      })
+    await as('bob', 'POST', PROCESSES, { 'impersonate-group': 'system:masters' })
+    assert.deepEqual([last().user, last().code], ['bob', 201])
+    assert.notEqual(last().impersonatedBy, 'bob')
+    assert.equal(typeof last().impersonatedBy, 'string')
+    await as('eve', 'DELETE', `${PROCESSES}/acted`)
+    assert.deepEqual([last().code, last().reason, last().name], [403, 'Forbidden', 'acted'])
+    assert.equal(last().wantsToBe, 'eve')
+  })
+
   test('but none is written of reads, and of questions that are put as writes', async () => {
     await server.raw('GET', PROCESSES)
     await server.raw('HEAD', PROCESSES)

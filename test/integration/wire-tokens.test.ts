@@ -121,6 +121,50 @@ describe('bearer tokens over TLS', () => {
     assert.ok(all.includes('"writer"') && !all.includes(SECRET))
   })
 
+  test('who may create Tokens hands out only what they may impersonate', async () => {
+    const rules = [
+      { apiGroups: ['pmk.dev'], resources: ['tokens'], verbs: ['create', 'patch', 'update', 'get'] },
+      { apiGroups: [''], resources: ['users'], resourceNames: ['bob'], verbs: ['impersonate'] },
+      { apiGroups: [''], resources: ['groups'], resourceNames: ['readers'], verbs: ['impersonate'] },
+    ]
+    const RBAC = '/apis/rbac.authorization.k8s.io/v1'
+    const metadata = { name: 'minter' }
+    const made = await server.send('POST', `${RBAC}/clusterroles`, {
+      kind: 'ClusterRole',
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      metadata,
+      rules,
+    })
+    assert.equal(made.status, 201, made.text)
+    const bound = await server.send('POST', `${RBAC}/clusterrolebindings`, {
+      kind: 'ClusterRoleBinding',
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      metadata,
+      roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'minter' },
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'minter' }],
+    })
+    assert.equal(bound.status, 201, bound.text)
+    const mint = (method: string, name: string, spec: object, type = 'application/json') =>
+      server.raw(method, `/apis/pmk.dev/v1/tokens${method === 'POST' ? '' : `/${name}?fieldManager=test`}`, {
+        headers: { 'content-type': type, 'impersonate-user': 'minter' },
+        body: JSON.stringify({ apiVersion: 'pmk.dev/v1', kind: 'Token', metadata: { name }, spec: { hash: hashOfToken(name), ...spec } }),
+      })
+    assert.equal((await mint('POST', 'm-1', { user: 'bob', groups: ['readers'] })).status, 201)
+    for (const spec of [{ user: 'root' }, { user: 'bob', groups: ['system:masters'] }, { user: 'system:serviceaccount:a:b' }]) {
+      for (const [method, type] of [
+        ['POST', 'application/json'],
+        ['PATCH', 'application/apply-patch+yaml'],
+      ] as const) {
+        const answer = await mint(method, 'm-2', spec, type)
+        assert.deepEqual([answer.status, answer.json.reason], [403, 'Forbidden'], `${method} ${JSON.stringify(spec)}`)
+        assert.match(answer.json.message, /cannot impersonate resource/)
+      }
+    }
+    const grown = await mint('PATCH', 'm-1', { user: 'bob', groups: ['readers', 'system:masters'] }, 'application/merge-patch+json')
+    assert.equal(grown.status, 422, grown.text)
+    assert.equal((await server.raw('GET', '/apis/pmk.dev/v1/tokens/m-2')).status, 404)
+  })
+
   for (const minor of MINORS) {
     const program = findKubectl(minor)
     const skip = program === undefined && `there is no kubectl 1.${minor} on this machine`
