@@ -8,7 +8,7 @@ import type { ListResult } from '../registry/registry.ts'
 import { eventLine, listJson, metadataJsonOf } from './json-text.ts'
 import { DOCUMENT, negotiate, RESOURCE, RESOURCE_LIST, RESOURCE_WATCH, type Renderable, type Rendering } from './negotiation.ts'
 import { type ApiRequest, JSON_TYPE, jsonAnswer, type TextAnswer } from './route.ts'
-import { type IncludeObject, rowTableJson, type TableFormat, tableFormat, tableJson } from './table.ts'
+import { bookmarkTableJson, type IncludeObject, rowTableJson, type TableFormat, tableFormat, tableJson } from './table.ts'
 import { listYaml, yamlOf } from './yaml-text.ts'
 
 const YAML_TYPE = 'application/yaml'
@@ -18,9 +18,11 @@ export interface Renderer {
   /** Throws NotAcceptable, before anything is done. */
   object(request: ApiRequest): (object: ApiObject, code?: number) => TextAnswer
   list(request: ApiRequest): (result: ListResult) => TextAnswer
-  /** One line; `first` is for the first event of a stream. */
-  event(request: ApiRequest): (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: ApiObject, first: boolean) => string | Uint8Array
+  /** One line; `first` is for the first event of a stream. A BOOKMARK is an object without a name, in the form of all others. */
+  event(request: ApiRequest): RenderEvent
 }
+
+export type RenderEvent = (type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK', object: ApiObject, first: boolean) => string | Uint8Array
 
 export function createRenderer(definition: ResourceDefinition, clock: Clock): Renderer {
   const format = tableFormat(definition)
@@ -40,13 +42,20 @@ export function createRenderer(definition: ResourceDefinition, clock: Clock): Re
     event(request) {
       const rendering = renderingOf(request, RESOURCE_WATCH)
       const include = includeObject(request)
-      if (rendering.as === 'json') return eventLine
+      const { as } = rendering
+      if (as === 'json') return (type, object) => (type === 'BOOKMARK' ? eventText(type, jsonOf(object)) : eventLine(type, object))
       return (type, object, first) => {
-        const text = renderObject(rendering, format, object, { include, clock, withoutColumns: !first })
-        return `{"type":"${type}","object":${text}}\n`
+        if (type === 'BOOKMARK' && as === 'table') {
+          return eventText(type, bookmarkTableJson(format, object, { version: rendering.version, include, withoutColumns: !first }))
+        }
+        return eventText(type, renderObject(rendering, format, object, { include, clock, withoutColumns: !first }))
       }
     },
   }
+}
+
+function eventText(type: string, object: string): string {
+  return `{"type":"${type}","object":${object}}\n`
 }
 
 /** Gives what isn't an object of a kind the form that a client asks for. Throws NotAcceptable, before anything is done. */

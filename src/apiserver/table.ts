@@ -55,7 +55,14 @@ export function rowTableJson(format: TableFormat, object: ApiObject, options: Ta
   return `${tableStart(format, head, options)}${rowJson(format, object, options)}]}`
 }
 
-function tableStart({ columnDefinitions }: TableFormat, head: ListHead, { version, withoutColumns }: TableOptions): string {
+/** A Table that tells of no object: its row has empty cells, and what a bookmark says beside its version is in the row's object. */
+export function bookmarkTableJson(format: TableFormat, bookmark: ApiObject, options: Omit<TableOptions, 'now'>): string {
+  const { resourceVersion } = bookmark.metadata
+  const cells = JSON.stringify(format.cells.map(() => null))
+  return `${tableStart(format, { resourceVersion }, options)}{"cells":${cells},"object":${rowObject(bookmark, options.include)}}]}`
+}
+
+function tableStart({ columnDefinitions }: TableFormat, head: ListHead, { version, withoutColumns }: Omit<TableOptions, 'now'>): string {
   const columns = withoutColumns ? 'null' : columnDefinitions
   const metadata = JSON.stringify(listMetadata(head))
   return `{"kind":"Table","apiVersion":"meta.k8s.io/${version}","metadata":${metadata},"columnDefinitions":${columns},"rows":[`

@@ -7,6 +7,7 @@ import type { Clock, Millis } from '../base/clock.ts'
 import type { Registry, WatchQuery } from '../registry/registry.ts'
 import { BookmarkBell } from './bookmark-bell.ts'
 import { begun } from './prime.ts'
+import type { RenderEvent } from './render.ts'
 import { JSON_TYPE, type StreamAnswer } from './route.ts'
 
 /** Without a timeout of its own a watch ends after this much and up to once again as much, so that not all end at once. */
@@ -21,7 +22,7 @@ export interface WatchOptions {
   readonly query: WatchQuery
   readonly timeoutSeconds: number | undefined
   /** The line of an event; `first` for the first one of the stream. */
-  readonly render: (type: 'ADDED' | 'MODIFIED' | 'DELETED', object: ApiObject, first: boolean) => string | Uint8Array
+  readonly render: RenderEvent
   readonly clock: Clock
   readonly random: () => number
   readonly signal: AbortSignal
@@ -64,7 +65,10 @@ async function* lines(
       const next = bell === undefined ? await pending : await bell.orNext(pending)
       if (next === undefined) {
         // Nothing new may have come: it is a sign of life, too.
-        if (position !== undefined) yield bookmark(definition, position, false)
+        if (position !== undefined) {
+          yield render('BOOKMARK', bookmark(definition, position, false), isFirst)
+          isFirst = false
+        }
         continue
       }
       if (next.done) break
@@ -78,7 +82,10 @@ async function* lines(
         const isEnd = event.initialEventsEnd ?? false
         // Of the registry's, which come every second, the first one is passed on: with a server that is restarted often, nobody would see a
         // later one, and who watches what seldom changes would one day ask for history that is gone.
-        if (isEnd || !isMarked) yield bookmark(definition, position, isEnd)
+        if (isEnd || !isMarked) {
+          yield render('BOOKMARK', bookmark(definition, position, isEnd), isFirst)
+          isFirst = false
+        }
         isMarked = true
       }
       pending = events.next()
@@ -99,8 +106,8 @@ function errorLine(status: Status): string {
   return `{"type":"ERROR","object":${JSON.stringify(status)}}\n`
 }
 
-function bookmark({ kind, apiVersion }: ResourceDefinition, resourceVersion: string, initialEventsEnd: boolean): string {
+/** An object of the watched kind that has a version, and nothing else. */
+function bookmark({ kind, apiVersion }: ResourceDefinition, resourceVersion: string, initialEventsEnd: boolean): ApiObject {
   const annotations = initialEventsEnd ? { annotations: { 'k8s.io/initial-events-end': 'true' } } : {}
-  const object = { kind, apiVersion, metadata: { resourceVersion, creationTimestamp: null, ...annotations } }
-  return `{"type":"BOOKMARK","object":${JSON.stringify(object)}}\n`
+  return { kind, apiVersion, metadata: { resourceVersion, creationTimestamp: null, ...annotations } } as object as ApiObject
 }

@@ -220,6 +220,26 @@ describe('what a watch tells', () => {
     watch.destroy()
   })
 
+  test('bookmarks have the form of the other events', async () => {
+    const nobody = `${MAPS}?watch=true&fieldSelector=metadata.name%3Dnobody&allowWatchBookmarks=true`
+    const metadata = await open(nobody, { accept: 'application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io' })
+    const [bare] = await seen(metadata, 1)
+    assert.deepEqual([bare.type, bare.object.kind, bare.object.apiVersion], ['BOOKMARK', 'PartialObjectMetadata', 'meta.k8s.io/v1'])
+    assert.deepEqual(bare.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' })
+    assert.match(bare.object.metadata.resourceVersion, /^[1-9][0-9]*$/)
+    const table = await open(nobody, { accept: 'application/json;as=Table;v=v1;g=meta.k8s.io' })
+    const [first] = await seen(table, 1)
+    assert.deepEqual([first.type, first.object.kind], ['BOOKMARK', 'Table'])
+    assert.match(first.object.metadata.resourceVersion, /^[1-9][0-9]*$/)
+    assert.ok(first.object.columnDefinitions.length > 1)
+    const [row] = first.object.rows
+    assert.deepEqual(new Set(row.cells), new Set([null]))
+    assert.equal(row.cells.length, first.object.columnDefinitions.length)
+    assert.deepEqual(row.object.metadata.annotations, { 'k8s.io/initial-events-end': 'true' })
+    metadata.destroy()
+    table.destroy()
+  })
+
   test('under random writers, watches from any version see exactly what came after, in order', async () => {
     const seed = 20_261_122
     const random = seededRandom(seed)

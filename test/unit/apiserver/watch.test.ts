@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { definitionOf } from '../../../src/api/scheme.ts'
-import { eventLine } from '../../../src/apiserver/json-text.ts'
+import { createRenderer } from '../../../src/apiserver/render.ts'
+import type { ApiRequest } from '../../../src/apiserver/route.ts'
 import { watchAnswer } from '../../../src/apiserver/watch.ts'
 import type { WatchQuery } from '../../../src/registry/registry.ts'
 import { settle } from '../../support/fake-clock.ts'
@@ -27,7 +28,7 @@ async function open({ registry, clock }: TestedRegistry, query: WatchQuery, time
     definition: MAPS,
     query,
     timeoutSeconds,
-    render: eventLine,
+    render: createRenderer(MAPS, clock).event({ headers: {}, query: new URLSearchParams() } as ApiRequest),
     clock,
     random: () => 0.5,
     signal: controller.signal,
