@@ -70,6 +70,8 @@ export const verbs: VerbTable = {
     load: () => import('./rollout-pause.ts').then((module) => ({ verb: module.resumeVerb })),
   },
   kubeconfig: { group: 'Server', summary: 'Print what kubectl needs to reach the server', load: () => import('./kubeconfig.ts') },
+  'auth can-i': { group: 'Server', summary: 'Tell whether you may do something', load: () => import('./auth-can-i.ts') },
+  'auth whoami': { group: 'Server', summary: 'Show as whom the server knows you', load: () => import('./auth-whoami.ts') },
   'token create': { group: 'Server', summary: 'Make a bearer token and print it', load: () => import('./token-create.ts') },
   'token list': { group: 'Server', summary: 'Show whose tokens there are', load: () => import('./token-list.ts') },
   'token revoke': { group: 'Server', summary: 'Have tokens refused from now on', load: () => import('./token-revoke.ts') },

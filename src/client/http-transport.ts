@@ -23,7 +23,7 @@ export interface HttpRequest {
   readonly path: string
   /** What is undefined is left out; an array is repeated. */
   readonly query?: Readonly<Record<string, string | number | boolean | readonly string[] | undefined>>
-  readonly headers?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string | string[]>>
   readonly body?: string | Uint8Array
   readonly signal?: AbortSignal
 }
