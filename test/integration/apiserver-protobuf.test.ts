@@ -31,6 +31,30 @@ describe('an API server that is sent Kubernetes protobuf', () => {
     }
   })
 
+  test('answers the questions about rights and identity as if they had come as JSON', async () => {
+    const reviews = recordedBodies.filter(({ path }) => path.endsWith('reviews'))
+    assert.equal(reviews.length, 5)
+    for (const { command, path, json, protobuf } of reviews) {
+      const asked = await server.raw('POST', path, { headers, body: Buffer.from(protobuf, 'base64') })
+      const twin = await server.send('POST', path, json)
+      assert.deepEqual([asked.status, asked.json.kind], [201, JSON.parse(json).kind], `${command}: ${asked.text}`)
+      assert.deepEqual([asked.json.spec, asked.json.status], [twin.json.spec, twin.json.status], command)
+    }
+  })
+
+  test('stores roles and who has them', async () => {
+    const roles = recordedBodies.filter(({ path }) => path.startsWith('/apis/rbac.authorization.k8s.io/'))
+    assert.equal(roles.length, 5)
+    for (const { command, path, json, protobuf } of roles) {
+      const created = await server.raw('POST', path, { headers, body: Buffer.from(protobuf, 'base64') })
+      assert.equal(created.status, 201, `${command}: ${created.text}`)
+      const { metadata, ...content } = created.json
+      assert.equal((await server.raw('DELETE', `${path}/${metadata.name}`)).status, 200)
+      const { metadata: _, ...twin } = (await server.send('POST', path, json)).json
+      assert.deepEqual(content, twin, command)
+    }
+  })
+
   test('replaces by PUT under the lock of a resourceVersion', async () => {
     const path = '/api/v1/namespaces/default/configmaps'
     await server.send('POST', path, { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'put' }, data: { a: '1' } })
