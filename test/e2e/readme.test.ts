@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
-import { inRepository, processesOf, run, Server } from '../support/pmk.ts'
+import { commandLine, inRepository, processesOf, run, Server } from '../support/pmk.ts'
 
 const readme = readFileSync(inRepository('README.md'), 'utf8')
 
@@ -74,3 +74,44 @@ spec:
     assert.equal(answer.code, expected, `${command}: ${answer.stdout}${answer.stderr}`)
   }
 })
+
+const hasKubectl = findOnPath('kubectl') !== undefined
+
+test('the commands of Use kubectl, as they stand there', {
+  skip: !hasKubectl && 'there is no kubectl on this machine',
+  timeout: 120_000,
+}, async (t) => {
+  const [, block = ''] = /## Use kubectl[\s\S]*?```sh\n([\s\S]*?)```/.exec(readme) ?? []
+  assert.match(block, /^pmk kubeconfig --merge/)
+  const server = await Server.start({ port: 0 })
+  const home = mkdtempSync(join(tmpdir(), 'pmk-readme-'))
+  t.after(async () => {
+    rmSync(home, { recursive: true, force: true })
+    await server.close()
+  })
+  writeFileSync(join(home, 'pmk'), `#!/bin/sh\nexec ${commandLine('"$@"').map(quotedWord).join(' ')}\n`, { mode: 0o755 })
+  const script = ['bash', '-euo', 'pipefail', '-c', `cd "$REPOSITORY"\n${block}`]
+  const answer = await run(script, {
+    HOME: home,
+    KUBECONFIG: join(home, 'kubeconfig'),
+    PMK_HOME: server.dataDir,
+    PATH: `${home}:${process.env.PATH}`,
+    REPOSITORY: inRepository('.'),
+  })
+  assert.equal(answer.code, 0, answer.stdout + answer.stderr)
+  assert.match(
+    answer.stdout,
+    /process\.pmk\.dev\/hello serverside-applied\nprocess\.pmk\.dev\/hello condition met\nNAME +READY[\s\S]*\nhello from hello-0\n/,
+  )
+})
+
+function quotedWord(word: string): string {
+  return word === '"$@"' ? word : `'${word}'`
+}
+
+function findOnPath(program: string): string | undefined {
+  return (process.env.PATH ?? '')
+    .split(delimiter)
+    .map((dir) => join(dir, program))
+    .find((path) => existsSync(path))
+}

@@ -17,7 +17,12 @@ export const asking: readonly Row[] = [
     run: 'api-resources -o wide --api-group=pmk.dev',
     prints: /VERBS +CATEGORIES\n(.*\n)*processes .* create,delete,deletecollection,get,list,patch,update,watch +all,pmk\n/,
   },
-  { run: 'api-versions', prints: [/^pmk\.dev\/v1$/m, /^v1$/m] },
+  {
+    run: 'api-resources -o wide --sort-by=name',
+    same: true,
+    prints: /^NAME +SHORTNAMES +APIVERSION +NAMESPACED +KIND +VERBS +CATEGORIES\n/,
+  },
+  { run: 'api-versions', same: true, prints: [/^pmk\.dev\/v1$/m, /^v1$/m] },
   // Fields
   { run: 'explain process', prints: [/KIND: +Process\nVERSION: +(pmk\.dev\/)?v1\n/, /\n {2}spec\t<\w+>/] },
   { run: 'explain proc.spec.readinessProbe.httpGet', prints: [/FIELD: httpGet <HttpGetAction>/, /\n {2}port\t<\S+> -required-\n/] },
@@ -54,6 +59,10 @@ export const asking: readonly Row[] = [
       },
     ],
   },
+  // Rights
+  { run: 'auth can-i delete processes', prints: 'yes\n' },
+  { run: 'auth can-i --list', prints: /\n\*\.\* +\[\] +\[\] +\[\*\]\n/ },
+  { run: 'auth whoami', prints: /^ATTRIBUTE +VALUE\nUsername +\S+\n/ },
   // Events
   { run: 'apply -f told.yaml', files: { 'told.yaml': processYaml('told') }, prints: 'process.pmk.dev/told created\n' },
   { run: 'wait proc told --for=condition=Ready', prints: 'process.pmk.dev/told condition met\n' },

@@ -54,7 +54,8 @@ export class KubectlLane {
     this.#parts = Promise.all([controllers.run(this.#stop.signal), agent.run(this.#stop.signal), this.#keepNode(this.#stop.signal)])
   }
 
-  async check(row: Row): Promise<void> {
+  /** Gives what was printed. */
+  async check(row: Row): Promise<string> {
     for (const [name, text] of Object.entries(row.files ?? {})) await writeFile(join(this.#dir.path, 'work', name), text)
     const child = this.#spawn(row)
     let [out, err] = ['', '']
@@ -88,6 +89,7 @@ export class KubectlLane {
     const printed = out + err
     if (typeof row.prints === 'string') assert.equal(printed, row.prints)
     else for (const expected of [row.prints ?? []].flat()) assert.match(printed, expected)
+    return printed
   }
 
   async stop(): Promise<void> {

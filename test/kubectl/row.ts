@@ -10,6 +10,8 @@ export interface Row {
   readonly env?: Readonly<Record<string, string>>
   /** Both streams, one after the other: a text is all of it; expressions have to be found in it, all of them. */
   readonly prints?: string | RegExp | readonly RegExp[]
+  /** Every version prints the same, with either cache. */
+  readonly same?: true
   /** Exit code; 0 if not given. */
   readonly code?: number
   /** Minor versions which the command is for. Another text for others is another row. */
