@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import type { PeerCertificate, TLSSocket } from 'node:tls'
 import { epochOf } from '../base/clock.ts'
 import type { ClientCertificate, Peer } from './authentication.ts'
 
@@ -32,7 +32,9 @@ export class Peers {
 function certificateOf(socket: TLSSocket): ClientCertificate | undefined {
   // A resumed session counts as known without any certificate.
   if (!socket.authorized || socket.isSessionReused()) return undefined
-  const { subject, valid_from, valid_to } = socket.getPeerCertificate()
+  // Node gives null for a connection that has been cut, and a certificate need not name anybody.
+  const { subject, valid_from, valid_to } = (socket.getPeerCertificate() as PeerCertificate | null) ?? {}
+  if (subject === undefined || valid_from === undefined || valid_to === undefined) return undefined
   // Node's types know of one value only for each field.
   const { CN, O } = subject as { readonly CN?: string | readonly string[]; readonly O?: string | readonly string[] }
   const groups = typeof O === 'string' ? [O] : (O ?? [])

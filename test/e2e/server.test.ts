@@ -65,7 +65,9 @@ test('a second server on the same directory says so and touches nothing', { time
 test('Ctrl-C ends a server in the foreground', { timeout: 60_000 }, async () => {
   const dataDir = mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
   try {
-    const child = spawn(process.execPath, [inRepository('dist/main.js'), 'server', 'run', '--data-dir', dataDir], { stdio: 'ignore' })
+    const child = spawn(process.execPath, [inRepository('dist/main.js'), 'server', 'run', '--data-dir', dataDir, '--port=-1'], {
+      stdio: 'ignore',
+    })
     const ended = new Promise<readonly [number | null, string | null]>((end) => child.once('exit', (code, signal) => end([code, signal])))
     await eventually(async () => {
       const status = await run([process.execPath, inRepository('dist/main.js'), 'server', 'status', '--data-dir', dataDir])
@@ -146,6 +148,23 @@ spec:
     assert.ok(targets.length >= 6, seen)
     const unexpected = targets.filter((target) => !/^\/dev\/null$|^(pipe|socket):|\/logs\//.test(target))
     assert.deepEqual(unexpected, [])
+  } finally {
+    await server.close()
+  }
+})
+
+test('the program as it is built makes its certificates, and serves with them', { timeout: 60_000 }, async () => {
+  const server = await Server.start({ port: 0 })
+  try {
+    assert.match(await server.ok('server', 'status'), /^ready [^\n]*\nTLS at https:\/\/127\.0\.0\.1:\d+\n$/)
+    const config = join(server.dataDir, 'kubeconfig')
+    assert.equal(await server.ok('get', 'namespaces', '-o', 'name', '--kubeconfig', config), 'namespace/default\n')
+    assert.match(await server.ok('kubeconfig', '--user', 'jane'), /^current-context: jane@pmk$/m)
+    const before = readFileSync(config, 'utf8')
+    await server.kill()
+    await server.run()
+    const ports = /127\.0\.0\.1:\d+/g
+    assert.equal(readFileSync(config, 'utf8').replace(ports, ''), before.replace(ports, ''))
   } finally {
     await server.close()
   }
