@@ -22,6 +22,7 @@ const view: readonly PolicyRule[] = [
   on('pmk.dev', ['processes', 'processes/status', 'processes/scale'], READ),
   on('pmk.dev', ['instances', 'instances/status', 'instances/log', 'instances/usage', 'revisions'], READ),
   on('pmk.dev', ['nodes', 'nodes/status', 'nodes/usage'], READ),
+  on('pmk.dev', ['manifestsources', 'manifestsources/status'], READ),
   on('', ['configmaps', 'events', 'namespaces', 'namespaces/status', 'services'], READ),
   on('', ['pods', 'pods/log', 'pods/status'], READ),
   on('events.k8s.io', ['events'], READ),

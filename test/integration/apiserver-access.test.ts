@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { after, before, describe, test } from 'node:test'
+import { parseYaml } from '../../src/base/yaml.ts'
 import type { UserInfo } from '../../src/registry/registry.ts'
 import { type Answer, PROCESSES, processNamed, TestApiServer } from '../support/api-server.ts'
 import { eventually } from '../support/eventually.ts'
@@ -329,4 +331,31 @@ describe('reviews', () => {
       assert.deepEqual(review.status.userInfo, { username: 'viewer', groups: ['readers', 'system:authenticated'] })
     }
   })
+})
+
+test('the manifests of docs/access.md give the rights that it says', async () => {
+  const page = await readFile(new URL('../../docs/access.md', import.meta.url), 'utf8')
+  const [, yaml = ''] = /```yaml\n(.*?)```/s.exec(page) ?? []
+  await as('root', 'POST', '/api/v1/namespaces', { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'shop' } })
+  const documents = parseYaml(yaml)
+  assert.equal(documents.length, 4)
+  for (const { value } of documents) {
+    const { kind, metadata } = value as { readonly kind: string; readonly metadata: { readonly name: string; readonly namespace?: string } }
+    const plural = `${kind.toLowerCase()}s`
+    const base = metadata.namespace === undefined ? RBAC : `${RBAC}/namespaces/${metadata.namespace}`
+    const apply = { 'content-type': 'application/apply-patch+yaml' }
+    // `readers` is there, for others; this test is the last one.
+    const answer = await as('root', 'PATCH', `${base}/${plural}/${metadata.name}?fieldManager=docs&force=true`, value, apply)
+    assert.ok(answer.status === 201 || answer.status === 200, answer.text)
+  }
+  const can = async (user: string, what: object): Promise<boolean> => {
+    const spec = { user, resourceAttributes: { namespace: 'shop', ...what } }
+    return (await as('root', 'POST', `${REVIEWS}/subjectaccessreviews`, { spec })).json.status.allowed
+  }
+  const runas = { verb: 'runas', group: 'pmk.dev', resource: 'users' }
+  assert.equal(await can('ann', { verb: 'list', group: 'pmk.dev', resource: 'processes' }), true)
+  assert.equal(await can('ann', { verb: 'list', resource: 'secrets' }), false)
+  assert.equal(await can('ben', { verb: 'create', group: 'pmk.dev', resource: 'processes' }), true)
+  assert.equal(await can('ben', { ...runas, name: 'www-data' }), true)
+  assert.equal(await can('ben', { ...runas, name: 'root' }), false)
 })

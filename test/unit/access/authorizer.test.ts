@@ -243,7 +243,10 @@ describe('the built-in roles', () => {
 
   test('view has no verb that changes anything and no Secrets; none but cluster-admin has special verbs', () => {
     for (const { verbs, resources } of rulesOf('view')) {
-      assert.deepEqual(verbs, ['get', 'list', 'watch'])
+      assert.ok(
+        verbs.every((verb) => ['get', 'list', 'watch'].includes(verb)),
+        verbs.join(' '),
+      )
       assert.ok(!resources?.includes('secrets') && !resources?.includes('*'))
     }
     for (const name of ['view', 'edit', 'admin']) {
