@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync } from 'node:zlib'
 import type { Ledger } from './ledger.ts'
 
-/** A log that is rotated in each of so many looks is never at rest. */
-const MOST_READS = 100
+/** In milliseconds. */
+const LONGEST_ROTATION = 20_000
 
 const LINE = /^(\S+)\.(\d+) (\d+) x+$/
 
@@ -127,32 +128,37 @@ export function readWholeLog(
 }
 
 /** Whether a rotation is under way: then what is there and what is booked don't agree for a moment. */
-export function isRotating(dataDir: string, uid: string): boolean {
+function isRotating(dataDir: string, uid: string): boolean {
   return readdirSync(join(dataDir, 'logs', uid)).some((file) => /\.rotate\.|\.tmp$/.test(file))
 }
 
-/** Reads it all again when a rotation came in between: what is read of several files must be of one moment. */
-function readAtRest(dataDir: string, uid: string): ReturnType<typeof readWholeLog> {
+/** Reads it all again while a rotation is under way: what is read of several files must be of one moment. */
+async function readAtRest(dataDir: string, uid: string): Promise<ReturnType<typeof readWholeLog>> {
   const booked = (): string => {
     const directory = join(dataDir, 'logs', uid)
     const names = readdirSync(directory).sort()
     return JSON.stringify([names, names.includes('log.place') ? readFileSync(join(directory, 'log.place'), 'utf8') : ''])
   }
-  for (let tries = 0; ; tries++) {
+  for (const end = performance.now() + LONGEST_ROTATION; ; await pause(20)) {
     const before = booked()
     try {
       const read = readWholeLog(dataDir, uid)
-      if (tries === MOST_READS || (booked() === before && !isRotating(dataDir, uid))) return read
+      if (booked() === before && !isRotating(dataDir, uid)) return read
     } catch (err) {
       // Retention may take an archive that has been listed.
-      if (tries === MOST_READS || (err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
+      if ((err as NodeJS.ErrnoException).code !== 'ENOENT') throw err
     }
+    if (performance.now() > end) throw new Error(`the log of ${uid} is being rotated without end`)
   }
 }
 
 /** Checks one log on the disk, at rest, against the ledger. */
-export function checkLog(dataDir: string, uid: string, ledger: Ledger): { readonly wrong: readonly string[]; readonly bytes: number } {
-  const { text, wrong, isWhole } = readAtRest(dataDir, uid)
+export async function checkLog(
+  dataDir: string,
+  uid: string,
+  ledger: Ledger,
+): Promise<{ readonly wrong: readonly string[]; readonly bytes: number }> {
+  const { text, wrong, isWhole } = await readAtRest(dataDir, uid)
   const reader = new LineReader(ledger, uid)
   const found = [...(wrong === undefined ? [] : [wrong])]
   // What retention has deleted may have been any number of lines.

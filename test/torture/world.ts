@@ -15,7 +15,7 @@ import { Follower } from './followers.ts'
 import { describe, History, KINDS, keyOf } from './history.ts'
 import { Keeper, pause } from './keeper.ts'
 import { isAlive, Ledger } from './ledger.ts'
-import { checkLog, isRotating, LineReader } from './lines.ts'
+import { checkLog, LineReader } from './lines.ts'
 import { CONFIGS, SECRET_TEXT, SECRETS, SLOTS, type Surroundings } from './manifests.ts'
 import { type Disk, Place } from './place.ts'
 import { type Blow, type Plan, planOf } from './plan.ts'
@@ -428,18 +428,13 @@ export class World {
 
   async #checkLogs({ instances }: Snapshot): Promise<readonly string[]> {
     const found: string[] = []
-    const end = performance.now() + 20_000
     for (const { metadata, spec } of instances) {
       const { uid, name } = metadata
       if (!existsSync(join(this.place.dataDir, 'logs', uid, 'log'))) {
         if (this.#ledger.of(uid).length > 0) found.push(`${name} has no log`)
         continue
       }
-      while (isRotating(this.place.dataDir, uid)) {
-        if (performance.now() > end) return [`${name} is being rotated without end`]
-        await pause(20)
-      }
-      const { wrong, bytes } = checkLog(this.place.dataDir, uid, this.#ledger)
+      const { wrong, bytes } = await checkLog(this.place.dataDir, uid, this.#ledger)
       found.push(...wrong)
       this.figures.logBytes += bytes
       const bound = sizeOfLogs(join(this.place.dataDir, 'logs', uid))
