@@ -39,6 +39,7 @@ async function candidates(ctx: Context, before: readonly string[], current: stri
 async function objectWords(ctx: Context, name: string, rest: readonly string[]): Promise<readonly string[]> {
   if (name === 'completion') return ['bash', 'zsh', 'fish']
   if (name === 'token list' || name === 'token revoke') return await namesOf(ctx, 'tokens')
+  if (name === 'sync') return await namesOf(ctx, 'sources')
   if (!KIND_VERBS.has(name)) return takesNames(ctx.verbs, name) ? await namesOf(ctx, 'processes') : []
   const [kind] = rest
   if (kind === undefined) return [...new Set(definitions.map(({ plural }) => plural))]

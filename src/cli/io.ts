@@ -8,6 +8,8 @@ export interface Io {
   warn(text: string): void
   /** All of standard input. */
   readInput(): Promise<Buffer>
+  /** One line of standard input, without its end, after a question on standard error; undefined when there is none. */
+  ask(question: string, signal: AbortSignal): Promise<string | undefined>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly cwd: string
   readonly userId: number
@@ -26,6 +28,7 @@ export function systemIo(): Io {
     write: (text) => void stdout.write(text),
     warn: (text) => void stderr.write(text),
     readInput,
+    ask,
     env,
     cwd: nodeProcess.cwd(),
     userId: nodeProcess.getuid?.() ?? -1,
@@ -42,4 +45,20 @@ async function readInput(): Promise<Buffer> {
   const chunks: Buffer[] = []
   for await (const chunk of nodeProcess.stdin) chunks.push(chunk as Buffer)
   return Buffer.concat(chunks)
+}
+
+async function ask(question: string, signal: AbortSignal): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline')
+  const lines = createInterface({ input: nodeProcess.stdin, output: nodeProcess.stderr })
+  try {
+    return await new Promise((resolve, reject) => {
+      // While a line is edited the terminal gives Ctrl-C to the editor alone.
+      lines.on('SIGINT', () => nodeProcess.kill(nodeProcess.pid, 'SIGINT'))
+      lines.on('close', () => resolve(undefined))
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      lines.question(question, resolve)
+    })
+  } finally {
+    lines.close()
+  }
 }

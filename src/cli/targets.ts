@@ -120,8 +120,8 @@ const BARE: readonly Kind[] = ['Process', 'Instance']
 
 /**
  * The objects that a verb of pmk's own (start, restart, logs …) is for, each read from the server: bare names (a Process, else an
- * Instance), `kind/name`, `kind name…`, -l (of Processes), --all, -f. Throws for the first name that doesn't exist, before
- * anything is done.
+ * Instance; of a verb that is for neither, the first of its kinds), `kind/name`, `kind name…`, -l and --all (of the first of its
+ * kinds, or the one that is named), -f. Throws for the first name that doesn't exist, before anything is done.
  */
 export async function findTargets(ctx: Context, chosen: ChosenBy, kinds: readonly Kind[] = BARE): Promise<readonly FoundTarget[]> {
   const { args, selector, all = false, files = [], recursive = false } = chosen
@@ -165,7 +165,9 @@ async function findTarget(ctx: Context, client: Client, arg: string, kinds: read
     allowed(target.definition, kinds)
     return await readTarget(ctx, client, target)
   }
-  for (const kind of kinds) {
+  const bare = kinds.filter((kind) => BARE.includes(kind))
+  const meant = bare.length > 0 ? bare : kinds
+  for (const kind of meant) {
     const definition = definitionOf(kind)
     const target = { definition, ref: refIn(definition, ctx.namespace, arg) }
     try {
@@ -174,7 +176,7 @@ async function findTarget(ctx: Context, client: Client, arg: string, kinds: read
       if (!hasReason(err, 'NotFound')) throw err
     }
   }
-  throw await notThere(ctx, client, arg, kinds)
+  throw await notThere(ctx, client, arg, meant)
 }
 
 async function readTarget(ctx: Context, client: Client, { definition, ref }: Target): Promise<FoundTarget> {

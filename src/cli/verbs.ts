@@ -29,6 +29,7 @@ export const verbs: VerbTable = {
   patch: { group: 'Objects', summary: 'Change fields of an object', load: () => import('./patch.ts') },
   label: { group: 'Objects', summary: 'Set or remove labels', load: () => import('./label.ts') },
   annotate: { group: 'Objects', summary: 'Set or remove annotations', load: () => import('./annotate.ts') },
+  sync: { group: 'Objects', summary: 'Have sources of manifests applied now', load: () => import('./sync.ts') },
   scale: { group: 'Objects', summary: 'Set the number of Instances', load: () => import('./scale.ts') },
   edit: { group: 'Objects', summary: 'Change an object in your editor', load: () => import('./edit.ts') },
   wait: { group: 'Objects', summary: 'Wait for a condition, a value, creation or deletion', load: () => import('./wait.ts') },

@@ -112,7 +112,9 @@ export class SourceReconciler implements Reconciler {
     } catch (err) {
       if (!deadline.signal.aborted || signal.aborted) throw err
       const message = `The pass took longer than spec.timeout, ${formatDuration(timeout)}`
-      await this.#report(source, { ready: 'False', reason: 'TimedOut', message, reconciling: true, stalled: false }, signal)
+      const requested = source.metadata.annotations?.[SYNC_REQUESTED_ANNOTATION]
+      const handled = requested === undefined ? {} : { handledSync: requested }
+      await this.#report(source, { ...handled, ready: 'False', reason: 'TimedOut', message, reconciling: true, stalled: false }, signal)
       return { requeueAfter: parseDuration(source.spec.interval) ?? timeout }
     } finally {
       cancel()

@@ -16,13 +16,16 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly cwd?: string
   readonly signal?: AbortSignal
+  /** Whether somebody types the input. */
+  readonly terminal?: boolean
   /** Told of each piece of standard output. */
   readonly onOutput?: (text: string) => void
 }
 
 /** Runs one command line in this process: everything but main.ts, against a real server. */
 export async function runPmk(argv: readonly string[], options: CliOptions = {}): Promise<CliAnswer> {
-  const { home, input = '', env = {}, cwd = process.cwd(), signal = new AbortController().signal, onOutput } = options
+  const { home, input = '', env = {}, cwd = process.cwd(), signal = new AbortController().signal, terminal = false, onOutput } = options
+  const lines = input === '' ? [] : input.trimEnd().split('\n')
   let stdout = ''
   let stderr = ''
   const io: Io = {
@@ -34,10 +37,14 @@ export async function runPmk(argv: readonly string[], options: CliOptions = {}):
       stderr += text
     },
     readInput: async () => Buffer.from(input),
+    ask: async (question) => {
+      stderr += question
+      return lines.shift()
+    },
     env: { ...env, ...(home !== undefined && { PMK_HOME: home }) },
     cwd,
     userId: 1000,
-    inputIsTerminal: false,
+    inputIsTerminal: terminal,
     outputIsTerminal: false,
     colour: false,
     columns: undefined,

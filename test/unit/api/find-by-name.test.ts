@@ -12,6 +12,8 @@ const rows: readonly (readonly [name: string, kind: string | undefined])[] = [
   ['pods', 'Pod'],
   ['po', 'Pod'],
   ['pods.metrics.k8s.io', 'PodMetrics'],
+  ['source', 'ManifestSource'],
+  ['sources', 'ManifestSource'],
   ['crd', 'CustomResourceDefinition'],
   ['nodes', 'Node'],
   ['nonsense', undefined],

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, test } from 'node:test'
+import { eventually } from '../support/eventually.ts'
+import { Server } from '../support/pmk.ts'
+
+let server: Server
+let base: string
+before(async () => {
+  server = await Server.start()
+  base = mkdtempSync(join(tmpdir(), 'pmk-sync-'))
+})
+after(async () => {
+  await server.ok('delete', 'sources', '--all')
+  rmSync(base, { recursive: true, force: true })
+  await server.close()
+})
+
+const map = (name: string, value = '1'): string => `apiVersion: v1
+kind: ConfigMap
+metadata: {name: ${name}}
+data: {value: "${value}"}
+`
+
+/** A directory with a source that looks at it only when it is asked to. */
+async function follow(name: string, spec = ''): Promise<string> {
+  const directory = join(base, name)
+  mkdirSync(directory)
+  writeFileSync(join(directory, 'one.yaml'), map(`${name}-one`))
+  await server.apply(`apiVersion: pmk.dev/v1
+kind: ManifestSource
+metadata: {name: ${name}}
+spec: {path: ${directory}, interval: 1h, ${spec}}
+`)
+  await server.ok('wait', `source/${name}`, '--for=condition=Ready', '--timeout=30s')
+  return directory
+}
+
+test('a sync tells the revision and the counts of what is applied then', { timeout: 60_000 }, async () => {
+  const directory = await follow('plain')
+  writeFileSync(join(directory, 'two.yaml'), map('plain-two'))
+  const answer = await server.ok('sync', 'plain')
+  assert.match(answer, /^manifestsource\.pmk\.dev\/plain synced: 2 objects of 2 files at sha256:[0-9a-f]{10}/)
+  assert.match(await server.ok('get', 'configmap', 'plain-two'), /plain-two/)
+  for (const name of ['source/plain', 'src/plain'])
+    assert.match(await server.ok('sync', name, '-o', 'name'), /^manifestsource\.pmk\.dev\/plain\n$/)
+  assert.match(await server.ok('sync', 'plain', '--wait=false'), /^manifestsource\.pmk\.dev\/plain sync requested\n$/)
+  assert.match(await server.ok('get', 'source', 'plain'), /^NAME +READY +REASON +REVISION +OBJECTS +AGE +MESSAGE\nplain +True +Applied /)
+})
+
+test('a sync of a broken file fails with its file and line, and so does the table', { timeout: 60_000 }, async () => {
+  const directory = await follow('broken')
+  writeFileSync(
+    join(directory, 'bad.yaml'),
+    `${map('fine')}---\napiVersion: pmk.dev/v1\nkind: Process\nmetadata: {name: bad}\nspec: {command: [sleep, 1d], replicas: many, restartPolicy: Some}\n`,
+  )
+  const { code, stdout, stderr } = await server.pmk('sync', 'broken')
+  assert.equal(code, 1)
+  assert.equal(stdout, '')
+  assert.match(stderr, /^error: manifestsource\.pmk\.dev\/broken is not Ready \(InvalidManifests\): Nothing was changed\. /)
+  assert.match(stderr, /bad\.yaml:9: spec\.replicas: /)
+  assert.match(stderr, /^bad\.yaml:9: spec\.restartPolicy: /m)
+  assert.match(stderr, /^Applied is still sha256:/m)
+  assert.match(await server.ok('get', 'sources'), /^broken +False +InvalidManifests .*\.yaml:\d+: /m)
+  const both = await server.pmk('sync', '--all')
+  assert.equal(both.code, 1)
+  assert.match(both.stdout, /\/plain synced/)
+  assert.match(both.stderr, /\/broken is not Ready/)
+})
+
+test('a removal of everything is shown, asked for, and carried out once it is confirmed', { timeout: 60_000 }, async () => {
+  const directory = await follow('going', 'prune: true')
+  const early = await server.pmk('sync', 'going', '--confirm-prune')
+  assert.equal(early.code, 1)
+  assert.match(early.stderr, /no removal that waits to be confirmed/)
+  rmSync(join(directory, 'one.yaml'))
+  const told = await server.pmk('sync', 'going')
+  assert.equal(told.code, 1)
+  assert.match(told.stderr, /PruneNeedsConfirmation.*pmk sync going --confirm-prune/)
+  const asked = await server.pmk('sync', 'going', '--confirm-prune')
+  assert.equal(asked.code, 1)
+  assert.match(asked.stderr, /This removes 1 object of source going:\n {2}ConfigMap default\/going-one\n/)
+  assert.match(asked.stderr, /--yes/)
+  await server.ok('get', 'configmap', 'going-one')
+  assert.equal(await server.ok('sync', 'going', '--confirm-prune', '--yes'), 'ConfigMap default/going-one pruned\n')
+  assert.equal((await server.pmk('get', 'configmap', 'going-one')).code, 1)
+})
+
+test('a suspended source is left alone, and says how to go on', { timeout: 60_000 }, async () => {
+  const directory = await follow('resting')
+  assert.equal(await server.ok('suspend', 'source/resting', '--wait'), 'manifestsource.pmk.dev/resting suspended\n')
+  writeFileSync(join(directory, 'two.yaml'), map('resting-two'))
+  const { code, stderr } = await server.pmk('sync', 'resting')
+  assert.equal(code, 1)
+  assert.match(stderr, /is suspended.*pmk resume source\/resting/)
+  assert.equal((await server.pmk('get', 'configmap', 'resting-two')).code, 1)
+  assert.equal((await server.pmk('suspend', 'source/resting', '--for', '5m')).code, 1)
+  await server.ok('resume', 'source/resting', '--wait')
+  await eventually(async () => assert.equal((await server.pmk('get', 'configmap', 'resting-two')).code, 0, 'it is not applied yet'))
+})
+
+test('what is no source is named, with what may be meant', { timeout: 60_000 }, async () => {
+  const { code, stderr } = await server.pmk('sync', 'plainn')
+  assert.equal(code, 1)
+  assert.match(stderr, /no ManifestSource "plainn" in namespace default; did you mean "plain"\?/)
+  assert.equal((await server.pmk('suspend', 'plain')).code, 1, 'a bare name is a Process')
+})
