@@ -47,6 +47,7 @@ export class BenchServer {
         main,
         'server',
         'run',
+        '--port=0',
         '--data-dir',
         dataDir,
         '--node-name',
