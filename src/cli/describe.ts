@@ -5,10 +5,12 @@ import type { Timestamp } from '../base/clock.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { stringifyYaml } from '../base/yaml.ts'
 import type { HttpClient } from '../client/http-client.ts'
-import type { Condition, Instance, Process } from '../generated/types.ts'
+import type { Condition, Instance, ManifestSource, Process } from '../generated/types.ts'
+import { ownerOf } from '../gitops/ownership.ts'
 import { CliError } from './cli-error.ts'
 import { allNamespacesFlag, fileFlags, selectorFlag } from './common-flags.ts'
 import { describeInstance, describeProcess } from './describe-process.ts'
+import { describeSource } from './describe-source.ts'
 import { fields, KEY_WIDTH, mapText, section, tableSection, timeText } from './describe-text.ts'
 import { describeError } from './errors.ts'
 import { resourceOf } from './resources.ts'
@@ -107,6 +109,7 @@ async function describe(ctx: Context, client: HttpClient, object: ApiObject, sho
         ['Annotations', mapText(metadata.annotations, ': ')],
         ['Created', timeText(metadata.creationTimestamp, now)],
         ['Deletion asked', timeText(metadata.deletionTimestamp, now)],
+        ['Kept applied by', keptBy(object)],
         ['Belongs to', metadata.ownerReferences?.map(({ kind, name }) => `${kind}/${name}`).join(', ')],
       ],
       KEY_WIDTH,
@@ -114,11 +117,18 @@ async function describe(ctx: Context, client: HttpClient, object: ApiObject, sho
   ]
   if (object.kind === 'Process') parts.push(describeProcess(object as Process), await instancesOf(ctx, client, object))
   else if (object.kind === 'Instance') parts.push(describeInstance(object as Instance, now))
+  else if (object.kind === 'ManifestSource') parts.push(describeSource(object as ManifestSource, now))
   else parts.push(describeOther(object))
   const conditions = status.conditions
   if (Array.isArray(conditions)) parts.push(conditionTable(conditions as readonly Condition[], now))
   if (showEvents) parts.push(await eventsOf(ctx, client, object, now))
   return parts.filter((part) => part !== '').join('')
+}
+
+/** The source that it comes from; what was done by hand is put back by that. */
+function keptBy(object: ApiObject): string | undefined {
+  const owner = ownerOf(object)
+  return owner && `ManifestSource ${owner.namespace}/${owner.name}`
 }
 
 function statusOf(object: ApiObject): JsonObject {

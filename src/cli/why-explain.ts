@@ -2,6 +2,7 @@ import { findCondition } from '../api/conditions.ts'
 import { epochOf, type Timestamp } from '../base/clock.ts'
 import type { Instance, Process, Revision, Termination, Transition } from '../generated/types.ts'
 import { type Writer, writerOf } from './why-managers.ts'
+import { type Keeper, type KeeperEvidence, keeperOf } from './why-source.ts'
 import { NO_START } from './why-words.ts'
 
 /** Something that somebody asked for and that counts now. */
@@ -51,6 +52,8 @@ export interface Explanation {
   readonly reason: string
   readonly message?: string
   readonly since?: Timestamp
+  /** The ManifestSource that keeps the Process as its manifest says. */
+  readonly source?: Keeper
   readonly orders: readonly Order[]
   readonly rollout?: Rollout
   readonly instances: readonly InstanceStory[]
@@ -61,20 +64,27 @@ export interface Evidence {
   readonly process: Process | undefined
   readonly instances: readonly Instance[]
   readonly revisions: readonly Revision[]
+  readonly keeper?: KeeperEvidence | undefined
   /** That one alone is asked about. */
   readonly only?: Instance
   readonly now: Timestamp
 }
 
 /** Puts together what the objects tell. Pure. */
-export function explain({ process, instances, revisions, only, now }: Evidence): Explanation {
+export function explain({ process, instances, revisions, keeper, only, now }: Evidence): Explanation {
   const stories = (only === undefined ? instances : [only]).map((instance) => storyOf(process, instance))
   const [first] = stories
   const rollout = process && rolloutOf(process, revisions, stories)
   const orders = process === undefined ? [] : ordersOf(process, stories, rollout, now)
   const place = (only ?? process)?.metadata
   const name = place?.name ?? ''
-  const base = { name, namespace: place?.namespace ?? '', process: process?.metadata.name ?? only?.spec.process ?? name }
+  const source = process && keeper && keeperOf(process, keeper)
+  const base = {
+    name,
+    namespace: place?.namespace ?? '',
+    process: process?.metadata.name ?? only?.spec.process ?? name,
+    ...(source !== undefined && { source }),
+  }
   if (only !== undefined && first !== undefined) {
     const { reason, message, since } = first
     const said = { ...(message !== undefined && { message }), ...(since !== undefined && { since }) }

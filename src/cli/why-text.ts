@@ -1,8 +1,10 @@
 import { age } from '../base/age.ts'
 import { epochOf, type Timestamp, wholeSeconds } from '../base/clock.ts'
 import type { Termination } from '../generated/types.ts'
+import { sourceOfManager, sourceWord } from './source-words.ts'
 import { formatTable, printable } from './table.ts'
 import type { Explanation, InstanceStory, Order, Rollout } from './why-explain.ts'
+import type { Keeper } from './why-source.ts'
 import { actorText, causeText, startAdvice } from './why-words.ts'
 
 /** So many of the last lines of output are shown. */
@@ -15,8 +17,13 @@ const PLAIN_ENDS: ReadonlySet<string> = new Set(['Completed', 'Stopped', 'Restar
 
 /** An explanation in plain words. Pure. */
 export function whyText(explanation: Explanation, now: Timestamp): string {
-  const { kind, name, process, reason, message, since, orders, rollout, instances } = explanation
-  const asked = [...orders.map((order) => orderText(order, process, now)), ...(rollout === undefined ? [] : [rolloutText(rollout)])]
+  const { kind, name, namespace, process, reason, message, since, source, orders, rollout, instances } = explanation
+  const kept = source === undefined ? [] : keeperLines(source, namespace, now)
+  const asked = [
+    ...orders.map((order) => orderText(order, process, now)),
+    ...kept,
+    ...(rollout === undefined ? [] : [rolloutText(rollout)]),
+  ]
   const parts: (readonly string[])[] = []
   if (kind === 'Process') {
     parts.push([headText(`Process ${name}`, reason, since, message, now), ...asked])
@@ -41,7 +48,7 @@ function orderText({ order, manager, time, until }: Order, process: string, now:
   const when = time === undefined ? '' : `, ${ago(time, now)} ago`
   switch (order) {
     case 'stop':
-      return `It is to be stopped: desiredState Stopped was written${by}${when}. To start it: pmk start ${process}`
+      return `It is to be stopped: desiredState Stopped was written${by}${when}. To start it${sourceOfManager(manager ?? '') === undefined ? `: pmk start ${process}` : ', change its manifest'}`
     case 'suspend': {
       const end = until === undefined ? '' : ` until ${until} (in ${ahead(until, now)})`
       return `It is suspended${end}${by}${when}: nothing is started, stopped or restarted. To end that: pmk resume ${process}`
@@ -54,6 +61,33 @@ function orderText({ order, manager, time, until }: Order, process: string, now:
       return `The change that is being rolled out was written${by}${when}.`
     case 'delete':
       return `Its deletion was asked for${when}.`
+  }
+}
+
+/** What is put back is told together with how to keep it otherwise: who ran `pmk stop` wants to know why it didn't last. */
+function keeperLines(keeper: Keeper, inNamespace: string, now: Timestamp): readonly string[] {
+  const { namespace, name, state, message, restored } = keeper
+  const called = `ManifestSource ${namespace}/${name}`
+  const word = sourceWord(keeper, inNamespace)
+  const lines = [`${keptText(called, state, message)}. More about that: pmk describe ${word}`]
+  if (restored === undefined) return lines
+  const remedy =
+    state === 'ready' || state === 'notReady'
+      ? `. Its manifest names what was put back: change it there, or have the source leave it alone: pmk suspend ${word}`
+      : ''
+  return [`${restored.message.replace(/\.$/, '')}, ${ago(restored.time, now)} ago${remedy}`, ...lines]
+}
+
+function keptText(called: string, state: Keeper['state'], message: string | undefined): string {
+  switch (state) {
+    case 'suspended':
+      return `It was applied by ${called}, which is suspended and puts nothing back`
+    case 'missing':
+      return `It was applied by ${called}, which is not there any more`
+    case 'notReady':
+      return `It is kept as its manifest says by ${called}, which is not Ready${message === undefined ? '' : `: ${message.replace(/\.$/, '')}`}`
+    default:
+      return `It is kept as its manifest says by ${called}`
   }
 }
 

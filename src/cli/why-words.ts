@@ -1,3 +1,5 @@
+import { sourceOfManager } from './source-words.ts'
+
 /** Causes of transitions in words that follow `because of`. */
 const CAUSES: Readonly<Record<string, string>> = {
   Adopted: 'a program that was found running',
@@ -55,6 +57,8 @@ export const NO_START: ReadonlySet<string> = new Set([
 /** Whoever wrote a field, as people know them: `pmk restart` for the manager `pmk-restart`. */
 export function actorText(manager: string): string {
   if (manager === 'pmk') return 'pmk apply'
+  const source = sourceOfManager(manager)
+  if (source !== undefined) return `ManifestSource ${source.namespace}/${source.name}`
   return manager.startsWith('pmk-') ? `pmk ${manager.slice('pmk-'.length).replace('-', ' ')}` : manager
 }
 

@@ -8,6 +8,7 @@ import { selectionOf } from './of-process.ts'
 import type { FoundTarget } from './targets.ts'
 import { type Context, defineVerb, type Verb } from './verb.ts'
 import { type Evidence, explain } from './why-explain.ts'
+import { keeperEvidence } from './why-source.ts'
 
 export const verb: Verb = defineVerb({
   usage: 'why NAME… | KIND/NAME… | -l LABELS | --all | -f FILE [-o json|yaml]',
@@ -46,7 +47,8 @@ async function evidenceOf(ctx: Context, client: Client, { definition, ref, objec
     revisionsOf(client, of, signal),
   ])
   const sorted = [...instances.items].sort((a, b) => a.spec.index - b.spec.index)
-  return { process, instances: sorted, revisions, ...(only !== undefined && { only }), now }
+  const keeper = await keeperEvidence(client, process, signal)
+  return { process, instances: sorted, revisions, keeper, ...(only !== undefined && { only }), now }
 }
 
 /** An Instance may be there without its Process for a while. */

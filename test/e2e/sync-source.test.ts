@@ -107,3 +107,47 @@ test('what is no source is named, with what may be meant', { timeout: 60_000 }, 
   assert.match(stderr, /no ManifestSource "plainn" in namespace default; did you mean "plain"\?/)
   assert.equal((await server.pmk('suspend', 'plain')).code, 1, 'a bare name is a Process')
 })
+
+const sleeper = (name: string, spec: string): string => `apiVersion: pmk.dev/v1
+kind: Process
+metadata: {name: ${name}}
+spec: {command: [sleep, "1000000"], ${spec}}
+`
+
+test('a Process that its source starts again after pmk stop says so, and how to keep it stopped', { timeout: 60_000 }, async () => {
+  const directory = await follow('keeping')
+  writeFileSync(join(directory, 'named.yaml'), sleeper('named', 'desiredState: Running'))
+  writeFileSync(join(directory, 'open.yaml'), sleeper('open', ''))
+  await server.ok('sync', 'keeping')
+  await server.ok('wait', 'process/named', '--for=condition=Ready', '--timeout=30s')
+  assert.match(
+    await server.ok('why', 'named'),
+    /^It is kept as its manifest says by ManifestSource default\/keeping\. .*pmk describe source\/keeping/m,
+  )
+  await server.pmk('stop', 'named', '--wait=false')
+  await eventually(async () => {
+    const text = await server.ok('why', 'named')
+    assert.match(text, /ManifestSource default\/keeping.*desiredState.*pmk-stop.* ago\. .*change it there.*pmk suspend source\/keeping/)
+  })
+  await server.ok('wait', 'process/named', '--for=condition=Ready', '--timeout=30s')
+  const why = JSON.parse(await server.ok('why', 'named', '-o', 'json')) as { source: { name: string; state: string } }
+  assert.deepEqual([why.source.name, why.source.state], ['keeping', 'ready'])
+  // What a manifest leaves open is the operator's.
+  assert.match(await server.ok('stop', 'open'), /open stopped/)
+  assert.match(await server.ok('why', 'open'), /desiredState Stopped was written by pmk stop/)
+  await server.ok('suspend', 'source/keeping', '--wait')
+  assert.match(await server.ok('why', 'named'), /applied by ManifestSource default\/keeping, which is suspended/)
+})
+
+test('describe tells of a source, and of an object which source keeps it', { timeout: 60_000 }, async () => {
+  const text = await server.ok('describe', 'source', 'broken')
+  assert.match(text, /^From: +\/.*\/broken$/m)
+  assert.match(text, /^Ready: +False \(InvalidManifests\)$/m)
+  assert.match(text, /^Applied: +sha256:[0-9a-f]{64}, .*ago\)$/m)
+  assert.match(text, /^Attempted: +sha256:[0-9a-f]{64}$/m)
+  assert.match(text, /^Errors:\n {2}bad\.yaml:9: /m)
+  assert.match(text, /^Keeps applied:\n {2}ConfigMap \(1\): +default\/broken-one$/m)
+  assert.match(text, /^Conditions:\n {2}TYPE .*\n(?:.*\n)* {2}Stalled +True +InvalidManifests /m)
+  assert.match(text, /^Events:\n(?:.*\n)* .*Warning +InvalidManifests /m)
+  assert.match(await server.ok('describe', 'configmap', 'plain-one'), /^Kept applied by: +ManifestSource default\/plain$/m)
+})

@@ -3,11 +3,14 @@ import { test } from 'node:test'
 import { definitionOf } from '../../../src/api/scheme.ts'
 import { structure } from '../../../src/api/structure.ts'
 import { type Evidence, explain } from '../../../src/cli/why-explain.ts'
+import type { KeeperEvidence } from '../../../src/cli/why-source.ts'
 import { whyText } from '../../../src/cli/why-text.ts'
 import type {
+  Event,
   Instance,
   InstanceStatus,
   ManagedFieldsEntry,
+  ManifestSource,
   Process,
   ProcessStatus,
   Revision,
@@ -24,13 +27,15 @@ interface Given {
   readonly instance?: InstanceStatus
   readonly instanceSpec?: object
   readonly revisions?: readonly Revision[]
+  readonly labels?: Readonly<Record<string, string>>
+  readonly keeper?: KeeperEvidence
 }
 
-function processOf({ spec = {}, status, managers = [] }: Given): Process {
+function processOf({ spec = {}, status, managers = [], labels = {} }: Given): Process {
   const object = {
     apiVersion: 'pmk.dev/v1',
     kind: 'Process',
-    metadata: { name: 'web', namespace: 'default', uid: 'p', generation: 1, resourceVersion: '1', managedFields: managers },
+    metadata: { name: 'web', namespace: 'default', uid: 'p', generation: 1, resourceVersion: '1', labels, managedFields: managers },
     spec: { command: ['web'], ...spec },
     ...(status && { status }),
   }
@@ -49,7 +54,7 @@ function instanceOf({ instance, instanceSpec = {} }: Given): Instance {
 }
 
 function evidence(given: Given): Evidence {
-  return { process: processOf(given), instances: [instanceOf(given)], revisions: given.revisions ?? [], now }
+  return { process: processOf(given), instances: [instanceOf(given)], revisions: given.revisions ?? [], keeper: given.keeper, now }
 }
 
 const text = (given: Given): string => whyText(explain(evidence(given)), now)
@@ -71,6 +76,24 @@ const change = (seconds: number, phase: string, cause: string, message: string, 
   message,
   ...more,
 })
+
+const kept = { 'pmk.dev/source': 'infra', 'pmk.dev/source-namespace': 'ops' }
+
+const sourceOf = (spec: object, status?: object): KeeperEvidence['source'] =>
+  structure(
+    definitionOf('ManifestSource').schema,
+    {
+      apiVersion: 'pmk.dev/v1',
+      kind: 'ManifestSource',
+      metadata: { name: 'infra', namespace: 'ops' },
+      spec: { path: '/m', ...spec },
+      status,
+    },
+    { defaults: true, nulls: 'drop' },
+  ) as object as ManifestSource
+
+const restoration = (seconds: number, message: string): Event =>
+  ({ metadata: {}, reason: 'DriftRestored', message, lastTimestamp: before(seconds) }) as object as Event
 
 interface Row extends Given {
   readonly title: string
@@ -253,6 +276,48 @@ const rows: readonly Row[] = [
       ],
     },
     tells: [/desiredState Stopped was written by pmk stop, 10s ago\. To start it: pmk start web/, /StopRequested +pmk stop /],
+  },
+  {
+    title: 'a stop that a source has put back, the last time, and how to have it otherwise',
+    labels: kept,
+    keeper: {
+      source: sourceOf({}, { ready: 'True' }),
+      restorations: [restoration(5, 'ops/infra put back spec.desiredState, changed by pmk-stop'), restoration(500, 'an older one')],
+    },
+    instance: started,
+    tells: [
+      /^ops\/infra put back spec\.desiredState, changed by pmk-stop, 5s ago\. .*change it there.*: pmk suspend source\/infra -n ops$/m,
+      /^It is kept as its manifest says by ManifestSource ops\/infra\. .*pmk describe source\/infra -n ops$/m,
+    ],
+    hides: [/an older one/],
+  },
+  {
+    title: 'a source that wrote the stop itself',
+    spec: { desiredState: 'Stopped' },
+    managers: [wrote('source:ops/infra', 'desiredState', 10)],
+    labels: kept,
+    keeper: { source: sourceOf({}, { ready: 'False', message: 'Nothing was changed. web.yaml:3: bad.' }), restorations: [] },
+    status: { reason: 'Stopped' },
+    tells: [
+      /desiredState Stopped was written by ManifestSource ops\/infra, 10s ago\. To start it, change its manifest$/m,
+      /by ManifestSource ops\/infra, which is not Ready: Nothing was changed\. web\.yaml:3: bad\. More/,
+    ],
+    hides: [/pmk start/],
+  },
+  {
+    title: 'a source that is suspended, and puts nothing back',
+    labels: kept,
+    keeper: { source: sourceOf({ suspend: true }), restorations: [restoration(5, 'ops/infra put back spec.replicas')] },
+    instance: started,
+    tells: [/ops\/infra put back spec\.replicas, 5s ago$/m, /was applied by ManifestSource ops\/infra, which is suspended/],
+    hides: [/pmk suspend/],
+  },
+  {
+    title: 'a source that has gone',
+    labels: kept,
+    keeper: { source: 'missing', restorations: [] },
+    instance: started,
+    tells: [/was applied by ManifestSource ops\/infra, which is not there any more/],
   },
   {
     title: "a user's suspension, with its end",
