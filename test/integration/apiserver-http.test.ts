@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { apiError, hasReason } from '../../src/api/status.ts'
-import { createApiServer } from '../../src/apiserver/server.ts'
+import { type ApiServer, createApiServer } from '../../src/apiserver/server.ts'
 import { systemClock } from '../../src/base/clock.ts'
 import { silentLogger } from '../../src/base/log.ts'
 import { createHttpClient } from '../../src/client/http-client.ts'
@@ -269,8 +269,9 @@ describe('health and version', () => {
 })
 
 describe('the socket', () => {
-  const make = () =>
-    createApiServer({
+  const made: ApiServer[] = []
+  const make = (): ApiServer => {
+    const another = createApiServer({
       registry: server.registry,
       gateways: () => {
         throw apiError('ServiceUnavailable', 'none')
@@ -280,6 +281,10 @@ describe('the socket', () => {
       version: '0.0.0',
       ready: () => ({ ok: true, reasons: [] }),
     })
+    made.push(another)
+    return another
+  }
+  after(() => Promise.all(made.map((another) => another.close())))
 
   test('only its owner may open it, whatever the umask', async () => {
     assert.equal((await stat(server.socketPath)).mode & 0o777, 0o600)
