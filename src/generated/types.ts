@@ -1667,11 +1667,11 @@ export interface ManifestSourceSpec {
    */
   readonly interval: string
   /**
-   * True: an object that it applied and no longer names is deleted, unless another owner has it or its annotation pmk.dev/prune is disabled.
+   * True: an object that it applied and no longer names is deleted, unless another owner has it or its annotation pmk.dev/prune is disabled. False: it stays as it is and is nobody's any more.
    */
   readonly prune: boolean
   /**
-   * True: Ready only when the Processes it applied are Ready.
+   * True: Ready only when the Processes it applied are Ready. A Process that gave up, or is not Ready within timeout, is named.
    */
   readonly wait: boolean
   /**
@@ -1687,7 +1687,7 @@ export interface ManifestSourceSpec {
    */
   readonly suspend: boolean
   /**
-   * What to do when somebody else changes a field that the manifests name: put it back, or only say so in the condition Drifted.
+   * What to do when somebody else changes a field that the manifests name: put it back, or only say so in the condition Drifted until new content, or `pmk sync NAME`, is applied.
    */
   readonly drift: 'Restore' | 'Report'
   /**
@@ -1842,6 +1842,10 @@ export interface ManifestSourceStatus {
    * What was last applied in full.
    */
   readonly appliedRevision?: string
+  /**
+   * Digest of revision, variables and namespace that were last applied, as far as they could be. What differs from the manifests while it stays the same is drift.
+   */
+  readonly appliedInputs?: string
   /**
    * Objects in the inventory.
    */

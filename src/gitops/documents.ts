@@ -1,9 +1,10 @@
 import type { Kind } from '../api/object.ts'
+import { keptDefinitions } from '../api/scheme.ts'
 import { nextTurn } from '../base/turn.ts'
 import { type Placed, placeManifests } from '../manifest/apply.ts'
-import { findDoubles } from '../manifest/load.ts'
 import { type Manifest, ManifestError, type Problem } from '../manifest/manifest.ts'
 import { parseManifests } from '../manifest/parse.ts'
+import { idOf, nameOf } from './inventory.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
 import { type Substitute, substitute } from './substitute.ts'
 
@@ -21,43 +22,59 @@ export interface Documents {
   readonly problems: readonly Problem[]
 }
 
-/** Turns files into objects. Files that are the same object as before are not parsed again. */
-export class DocumentReader {
-  readonly #parsed = new WeakMap<SourceFile, { readonly variables: string; readonly manifests: readonly Manifest[] | ManifestError }>()
+interface Parsed {
+  readonly text: string
+  readonly variables: string
+  readonly manifests: readonly Manifest[] | ManifestError
+}
 
-  /** `variables`: undefined leaves the texts as they are. */
+/** Turns files into objects. What is as before is not parsed again, and gives the same objects. */
+export class DocumentReader {
+  #parsed: ReadonlyMap<string, Parsed> = new Map()
+  #last: { readonly key: string; readonly documents: Documents } | undefined
+
+  /** `variables`: undefined leaves the texts as they are. The very same Documents when nothing has changed. */
   async read(
+    snapshot: Snapshot,
+    options: { readonly namespace: string; readonly variables: Substitute | undefined; readonly signal: AbortSignal },
+  ): Promise<Documents> {
+    const key = JSON.stringify([snapshot.revision, options.namespace, options.variables?.digest])
+    if (this.#last?.key !== key) this.#last = { key, documents: await this.#read(snapshot, options) }
+    return this.#last.documents
+  }
+
+  async #read(
     snapshot: Snapshot,
     options: { readonly namespace: string; readonly variables: Substitute | undefined; readonly signal: AbortSignal },
   ): Promise<Documents> {
     const problems: Problem[] = [...snapshot.problems]
     const manifests: Manifest[] = []
+    const known = new Map<string, Parsed>()
     for (const file of snapshot.files) {
-      const { parsed, isNew } = this.#parse(file, options.variables)
-      if (parsed instanceof ManifestError) problems.push(...parsed.problems)
-      else manifests.push(...parsed)
-      if (isNew) await nextTurn()
+      const before = this.#parsed.get(file.path)
+      const parsed = this.#parse(file, options.variables)
+      known.set(file.path, parsed)
+      if (parsed.manifests instanceof ManifestError) problems.push(...parsed.manifests.problems)
+      else for (const manifest of parsed.manifests) manifests.push(manifest)
+      if (parsed !== before) await nextTurn()
       options.signal.throwIfAborted()
     }
+    this.#parsed = known
     const ours = manifests.filter(({ definition, origin: { file, line } }) => {
-      const message = NOT_YOURS[definition.kind]
+      const message = keptDefinitions.includes(definition)
+        ? NOT_YOURS[definition.kind]
+        : `a ${definition.kind} is not stored; it can only be asked for`
       if (message !== undefined) problems.push({ file, line, message })
       return message === undefined
     })
-    const placed = placeManifests(ours, { namespace: options.namespace, only: false })
-    return { placed, problems: [...problems, ...findDoubles(placed.map(settled))] }
+    return withoutDoubles(placeManifests(ours, { namespace: options.namespace, only: false }), problems)
   }
 
-  #parse(
-    file: SourceFile,
-    variables: Substitute | undefined,
-  ): { readonly parsed: readonly Manifest[] | ManifestError; readonly isNew: boolean } {
-    const known = this.#parsed.get(file)
+  #parse(file: SourceFile, variables: Substitute | undefined): Parsed {
+    const known = this.#parsed.get(file.path)
     const digest = variables?.digest ?? ''
-    if (known?.variables === digest) return { parsed: known.manifests, isNew: false }
-    const parsed = parse(file, variables)
-    this.#parsed.set(file, { variables: digest, manifests: parsed })
-    return { parsed, isNew: true }
+    if (known?.variables === digest && known.text === file.text) return known
+    return { text: file.text, variables: digest, manifests: parse(file, variables) }
   }
 }
 
@@ -70,7 +87,20 @@ function parse({ path, text }: SourceFile, variables: Substitute | undefined): r
   }
 }
 
-/** With the namespace that it gets: `web` and `default/web` may be the same. */
-function settled({ manifest, ref }: Placed): Manifest {
-  return { ...manifest, namespace: ref.namespace }
+/** Of objects that are described twice neither counts: nobody knows which is meant. */
+function withoutDoubles(placed: readonly Placed[], problems: readonly Problem[]): Documents {
+  const first = new Map<string, Placed>()
+  const doubled = new Map<string, Problem>()
+  for (const one of placed) {
+    const id = idOf(one)
+    const other = first.get(id)
+    if (other === undefined) first.set(id, one)
+    else {
+      const { file, line } = one.manifest.origin
+      const where = `${other.manifest.origin.file}:${other.manifest.origin.line}`
+      doubled.set(id, { file, line, message: `${nameOf(id)} is also in ${where}; keep one` })
+    }
+  }
+  if (doubled.size === 0) return { placed, problems }
+  return { placed: placed.filter((one) => !doubled.has(idOf(one))), problems: [...problems, ...doubled.values()] }
 }

@@ -1,7 +1,11 @@
 import { findCondition } from '../api/conditions.ts'
+import type { ObjectKey } from '../api/object.ts'
 import type { Process } from '../generated/types.ts'
+import type { Desired } from './desired.ts'
+import type { Verified } from './verified.ts'
 
-export type Health = { readonly state: 'healthy' } | { readonly state: 'waiting' | 'failed'; readonly message: string }
+export type Health = { readonly state: 'healthy' } | Unwell
+export type Unwell = { readonly state: 'waiting' | 'failed'; readonly message: string }
 
 /** These need somebody to do something. */
 const FAILED: ReadonlySet<string> = new Set(['GaveUp', 'Failed', 'StartError'])
@@ -18,4 +22,24 @@ export function healthOf(process: Process): Health {
   if (reason === 'Succeeded') return { state: 'healthy' }
   const message = `${name} is ${reason}${status?.message === undefined || status.message === '' ? '' : `: ${status.message}`}`
   return { state: FAILED.has(reason) ? 'failed' : 'waiting', message }
+}
+
+/** The first Process that is not well, failed ones first. A cache that is behind what was applied shows no health. */
+export function findUnwell(
+  desired: readonly Desired[],
+  verified: Verified,
+  find: (key: ObjectKey) => Process | undefined,
+): Unwell | undefined {
+  let waiting: Unwell | undefined
+  for (const { id, key, placed } of desired) {
+    if (placed.manifest.definition.kind !== 'Process') continue
+    const process = find(key)
+    const mark = verified.markOf(id)
+    const isBehind =
+      process === undefined || (mark !== undefined && (process.metadata.uid !== mark.uid || process.metadata.generation < mark.generation))
+    const health: Health = isBehind ? { state: 'waiting', message: `Process ${key} is not there yet` } : healthOf(process)
+    if (health.state === 'failed') return health
+    if (health.state === 'waiting') waiting ??= health
+  }
+  return waiting
 }

@@ -11,10 +11,14 @@ export function idOf({ manifest, ref }: Placed): string {
   return inventoryId(manifest.definition, ref)
 }
 
+const byResource = new Map(
+  definitions.map((definition) => [inventoryId(definition, { name: '' }).replace('//', ''), definition] as const).reverse(),
+)
+
 /** Undefined for a kind that this version doesn't know. */
 export function parseInventoryId(id: string): { readonly definition: ResourceDefinition; readonly ref: Ref } | undefined {
-  const [resource, namespace = '', name = ''] = id.split('/')
-  const definition = definitions.find(({ plural, group }) => resource === (group === '' ? plural : `${plural}.${group}`))
+  const [resource = '', namespace = '', name = ''] = id.split('/')
+  const definition = byResource.get(resource)
   if (definition === undefined || name === '') return undefined
   return { definition, ref: namespace === '' ? { name } : { namespace, name } }
 }
@@ -25,4 +29,17 @@ export function nameOf(id: string): string {
   if (parsed === undefined) return id
   const { definition, ref } = parsed
   return `${definition.kind} ${ref.namespace === undefined ? '' : `${ref.namespace}/`}${ref.name}`
+}
+
+const sets = new WeakMap<readonly string[], ReadonlySet<string>>()
+
+/** Whether an object is in an inventory. Cheap when the same one is asked again. */
+export function isListed(inventory: readonly string[] | undefined, id: string): boolean {
+  if (inventory === undefined) return false
+  let set = sets.get(inventory)
+  if (set === undefined) {
+    set = new Set(inventory)
+    sets.set(inventory, set)
+  }
+  return set.has(id)
 }

@@ -7,6 +7,11 @@ export interface SourceRef {
   readonly name: string
 }
 
+/** How objects name a source. */
+export function refOf({ metadata }: ApiObject): SourceRef {
+  return { namespace: metadata.namespace ?? 'default', name: metadata.name }
+}
+
 /** The source whose labels an object bears. */
 export function ownerOf({ metadata }: ApiObject): SourceRef | undefined {
   const name = metadata.labels?.[SOURCE_NAME_LABEL]

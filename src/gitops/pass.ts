@@ -1,280 +1,289 @@
 import type { ApiObject } from '../api/object.ts'
 import { ApiError, hasReason } from '../api/status.ts'
-import { inParallel } from '../base/in-parallel.ts'
+import { inParallel, WRITES } from '../base/in-parallel.ts'
 import { jsonEqual } from '../base/json.ts'
 import { nextTurn } from '../base/turn.ts'
-import type { Client, ResourceClient } from '../client/client.ts'
-import { type ApplyOutcome, applyManifest, contentOf, type Placed } from '../manifest/apply.ts'
-import { findChanges } from '../manifest/changes.ts'
+import type { Client } from '../client/client.ts'
+import { type ApplyOutcome, applyManifest, conflictsOf, type Placed } from '../manifest/apply.ts'
 import { validateHere } from '../manifest/local-check.ts'
-import type { Manifest, Problem } from '../manifest/manifest.ts'
-import { groupByOrder } from '../manifest/order.ts'
+import type { Problem } from '../manifest/manifest.ts'
+import { rankOf } from '../manifest/order.ts'
 import { problemsOf } from '../manifest/problems.ts'
-import { idOf, nameOf, parseInventoryId } from './inventory.ts'
-import { claimed, isKeptFromPruning, isSameSource, ownerOf, type SourceRef } from './ownership.ts'
-
-/** Writes under way at the same time: enough to share the store's syncs, few enough to leave room for others. */
-const PARALLEL = 16
-
-/** Somebody else changed what the manifests say. */
-export interface Drift {
-  /** As in the inventory. */
-  readonly id: string
-  /** Empty for an object that is gone. */
-  readonly fields: readonly string[]
-  /** Field managers that have these fields now. */
-  readonly managers: readonly string[]
-  readonly missing: boolean
-}
+import type { Desired } from './desired.ts'
+import { type Drift, driftOf } from './drift.ts'
+import { isNamespaceGoing, isPassing } from './failures.ts'
+import { isListed, nameOf } from './inventory.ts'
+import { isSameSource, ownerOf, type SourceRef } from './ownership.ts'
+import { releaseObjects, removeObjects } from './removal.ts'
+import type { Verified } from './verified.ts'
+import { fieldManagerOf } from './well-known.ts'
 
 export interface PassRequest {
   readonly client: Client
   readonly source: SourceRef
-  readonly fieldManager: string
-  readonly placed: readonly Placed[]
-  /** What is stored now. */
-  readonly live: (one: Placed) => ApiObject | undefined
-  /** Whether another source still stands behind its labels. */
-  readonly sourceExists: (other: SourceRef) => boolean
+  readonly desired: readonly Desired[]
+  /** What a cache has of it, which may be behind: only asked whether something that was in order still is. */
+  readonly cached: (one: Desired) => ApiObject | undefined
+  /** Whether another source keeps this object: it exists, and has it in its inventory. */
+  readonly keeps: (other: SourceRef, id: string) => boolean
+  /** The other source whose field manager this is. */
+  readonly sourceOfManager: (manager: string) => SourceRef | undefined
   /** What was applied before, as in status.inventory. */
   readonly inventory: readonly string[]
+  /** False: there is more in the source than `desired`, so nothing is known to have gone from it. */
+  readonly isWhole: boolean
+  /** What the source no longer names is deleted; else it is given free. */
   readonly prune: boolean
   /** Applies what is in order although something else is not. */
   readonly partial: boolean
-  /** report: differences are told of, and nothing is written. */
-  readonly drift: 'restore' | 'report'
-  /** These manifests were applied in full before: what differs from them is drift, and not a change of theirs. */
+  /** The same manifests were applied before: an object of the inventory that differs from them was changed by somebody. */
   readonly isRepeated: boolean
-  /** What was found in order by earlier passes; kept up to date here. */
-  readonly verified: Map<string, Verified>
+  /** False: what somebody changed is told of, and left so. */
+  readonly restore: boolean
+  readonly verified: Verified
   /** Called before the first write, with all that may be there afterwards. */
-  readonly onInventory: (inventory: readonly string[]) => Promise<void>
-  readonly dryRun?: boolean
+  readonly onWrites: (inventory: readonly string[]) => Promise<void>
   readonly signal: AbortSignal
-}
-
-/** An object that was as its manifest says, and how to see that neither has changed. */
-export interface Verified {
-  readonly manifest: Manifest
-  readonly mark: string
 }
 
 export interface PassOutcome {
   readonly problems: readonly Problem[]
   readonly notes: readonly string[]
-  /** What is there now, sorted. */
+  /** What is there now, sorted. The very same list as before when nothing came or went. */
   readonly inventory: readonly string[]
   readonly applied: readonly { readonly id: string; readonly outcome: ApplyOutcome; readonly object: ApiObject }[]
   readonly drift: readonly Drift[]
   readonly pruned: readonly string[]
+  /** Objects that can't be applied before they, or their namespace, are gone. */
+  readonly going: readonly string[]
+  /** Objects that another source keeps. */
+  readonly contested: readonly string[]
 }
 
 /**
  * One pass over the manifests of a source. All are checked by the server before the first is stored; a problem with one changes
  * nothing, unless `partial`. Then they are applied, what others need first, and at last what the source no longer names is
- * pruned, if nothing was wrong. Rejects only with what makes going on pointless: the signal's reason, a store that is away.
+ * removed, if nothing was wrong. Rejects only with what makes going on pointless: the signal's reason, a store that is away.
  */
 export async function runPass(request: PassRequest): Promise<PassOutcome> {
   return await new Pass(request).run()
 }
 
+/** Found by its check to be in need of a write. */
+interface Open {
+  readonly one: Desired
+  readonly before: ApiObject | undefined
+}
+
+interface Write {
+  readonly object: ApiObject
+  readonly outcome: ApplyOutcome
+  /** From whom fields were taken. */
+  readonly managers: readonly string[]
+}
+
 class Pass {
   readonly #request: PassRequest
-  readonly #problems: Problem[] = []
+  /** By the place of their object in `desired`, so that the same problems are told in the same order. */
+  readonly #problems = new Map<string, readonly Problem[]>()
   readonly #notes: string[] = []
   readonly #applied: { readonly id: string; readonly outcome: ApplyOutcome; readonly object: ApiObject }[] = []
-  readonly #drift: Drift[] = []
+  readonly #drift = new Map<string, Drift>()
   readonly #pruned: string[] = []
+  readonly #going = new Set<string>()
+  readonly #contested = new Set<string>()
+  /** Of the inventory, not named, and still there. */
+  readonly #stays: string[] = []
 
   constructor(request: PassRequest) {
     this.#request = request
   }
 
   async run(): Promise<PassOutcome> {
-    const { placed, inventory, partial, drift, isRepeated, prune, dryRun = false, onInventory } = this.#request
-    const named = new Set(placed.map(idOf))
-    const wanted = placed.filter((one) => this.#isFree(one)).map((one) => claimed(one, this.#request.source))
-    const open = wanted.filter((one) => !this.#isVerified(one))
-    const sound = await this.#check(open, { report: isRepeated && drift === 'report' })
-    const isRefused = this.#problems.length > 0 && !partial
-    const left = inventory.filter((id) => !named.has(id))
-    const isReport = isRepeated && drift === 'report'
-    if (!isRefused && !dryRun && !isReport) {
-      const union = [...new Set([...inventory, ...wanted.map(idOf)])].sort()
-      if (!jsonEqual(union, inventory)) await onInventory(union)
-      await this.#apply(sound)
+    const { desired, inventory, partial, isWhole, cached, verified, onWrites } = this.#request
+    const unsure = desired.filter((one) => !verified.holds(one, cached(one)))
+    const open = await this.#check(unsure)
+    const isRefused = !partial && (this.#problems.size > 0 || !isWhole)
+    if (!isRefused && open.length > 0) {
+      await onWrites(sortedLike(inventory, [...inventory, ...open.map(({ one }) => one.id)]))
+      await this.#apply(open)
     }
-    const mayPrune = prune && this.#problems.length === 0
-    if (mayPrune) for (const id of inDeletionOrder(left)) await this.#prune(id)
-    const isGone = new Set(this.#pruned)
-    const kept = mayPrune ? left.filter((id) => !isGone.has(id) && this.#stays.has(id)) : left
-    const there = isRefused ? inventory.filter((id) => named.has(id)) : wanted.map(idOf)
+    const named = new Set(desired.map(({ id }) => id))
+    const left = inventory.filter((id) => !named.has(id))
+    if (isWhole && this.#problems.size === 0 && this.#going.size === 0) await this.#remove(left)
+    else this.#stays.push(...left)
     return {
-      problems: this.#problems,
+      problems: desired.flatMap(({ id }) => this.#problems.get(id) ?? []),
       notes: this.#notes,
-      inventory: [...new Set([...kept, ...there])].sort(),
+      inventory: this.#inventory(),
       applied: this.#applied,
-      drift: this.#drift,
+      drift: desired.flatMap(({ id }) => this.#drift.get(id) ?? []),
       pruned: this.#pruned,
+      going: [...this.#going].sort(),
+      contested: [...this.#contested].sort(),
+    }
+  }
+
+  #inventory(): readonly string[] {
+    const { desired, inventory, verified } = this.#request
+    const there = desired
+      .map(({ id }) => id)
+      .filter((id) => (isListed(inventory, id) || verified.markOf(id) !== undefined) && !this.#contested.has(id))
+    return sortedLike(inventory, [...this.#stays, ...there])
+  }
+
+  /** Dry runs, which tell of problems and of drift. Gives what is to be written. */
+  async #check(unsure: readonly Desired[]): Promise<readonly Open[]> {
+    const results = await inParallel(unsure, WRITES, async (one): Promise<Open | undefined> => {
+      await nextTurn()
+      this.#request.signal.throwIfAborted()
+      try {
+        return await this.#checkOne(one)
+      } catch (err) {
+        this.#fail(one, err)
+        return undefined
+      }
+    })
+    return results.filter((open) => open !== undefined)
+  }
+
+  async #checkOne(one: Desired): Promise<Open | undefined> {
+    const { isRepeated, restore, inventory, verified } = this.#request
+    const before = await this.#read(one)
+    if (before?.metadata.deletionTimestamp !== undefined) {
+      this.#going.add(one.id)
+      return undefined
+    }
+    if (before !== undefined && !this.#isFree(one, before)) return undefined
+    let checked: Write
+    try {
+      checked = await this.#write(one, before, true)
+    } catch (err) {
+      if (!hasReason(err, 'NotFound') || !this.#bringsNamespace(one.placed)) throw err
+      // In a namespace that comes with it only its schema can be checked.
+      validateHere(one.placed)
+      return { one, before }
+    }
+    if (before !== undefined && jsonEqual(before, checked.object)) {
+      verified.add(one, before)
+      return undefined
+    }
+    verified.delete(one.id)
+    const drift = isRepeated && isListed(inventory, one.id) ? driftOf(one.id, before, checked.object, checked.managers) : undefined
+    if (drift === undefined) return { one, before }
+    this.#drift.set(one.id, drift)
+    return restore ? { one, before } : undefined
+  }
+
+  async #apply(open: readonly Open[]): Promise<void> {
+    const ranks = new Map<number, Open[]>()
+    for (const each of open) {
+      const rank = rankOf(each.one.placed.manifest.definition.kind)
+      const group = ranks.get(rank)
+      if (group === undefined) ranks.set(rank, [each])
+      else group.push(each)
+    }
+    for (const [, group] of [...ranks].sort(([a], [b]) => a - b)) {
+      await inParallel(group, WRITES, async ({ one, before }) => {
+        await nextTurn()
+        this.#request.signal.throwIfAborted()
+        try {
+          const { object, outcome } = await this.#write(one, before, false)
+          this.#applied.push({ id: one.id, outcome, object })
+          this.#request.verified.add(one, object)
+        } catch (err) {
+          this.#fail(one, err)
+        }
+      })
+      // What comes next may need it.
+      if (this.#problems.size > 0 && !this.#request.partial) return
+    }
+  }
+
+  /** Takes the fields from whoever has them, but for another source that keeps the object, and tells from whom. */
+  async #write({ id, placed }: Desired, before: ApiObject | undefined, dryRun: boolean): Promise<Write> {
+    const { client, source, signal } = this.#request
+    const yielding = (manager: string): boolean => this.#keeperOf(manager, id) === undefined
+    const options = { fieldManager: fieldManagerOf(source), dryRun, force: false, yielding, signal }
+    const { object, outcome, takenBack } = await applyManifest(client, placed, before, options)
+    return { object, outcome, managers: takenBack.map(({ manager }) => manager) }
+  }
+
+  async #read({ placed: { manifest, ref } }: Desired): Promise<ApiObject | undefined> {
+    try {
+      return await this.#request.client.for(manifest.definition.id).get(ref, { signal: this.#request.signal })
+    } catch (err) {
+      if (hasReason(err, 'NotFound')) return undefined
+      throw err
     }
   }
 
   /** Not another source's. */
-  #isFree(one: Placed): boolean {
-    const { source, live, sourceExists } = this.#request
-    const present = live(one)
-    const owner = present === undefined ? undefined : ownerOf(present)
-    if (owner === undefined || isSameSource(owner, source) || !sourceExists(owner)) return true
-    const { file, line } = one.manifest.origin
-    const message = `${nameOf(idOf(one))} belongs to ManifestSource ${owner.namespace}/${owner.name}; take it out of one of the two`
-    this.#problems.push({ file, line, message })
+  #isFree(one: Desired, present: ApiObject): boolean {
+    const { source, keeps } = this.#request
+    const owner = ownerOf(present)
+    if (owner === undefined || isSameSource(owner, source) || !keeps(owner, one.id)) return true
+    this.#contest(one, owner)
     return false
   }
 
-  #isVerified(one: Placed): boolean {
-    const verified = this.#request.verified.get(idOf(one))
-    const present = this.#request.live(one)
-    return verified !== undefined && present !== undefined && verified.manifest === one.manifest && verified.mark === markOf(present)
+  /** The other source that keeps the object, if the manager is one's: found out when both come to it at the same moment. */
+  #keeperOf(manager: string, id: string): SourceRef | undefined {
+    const { source, keeps, sourceOfManager } = this.#request
+    const other = sourceOfManager(manager)
+    return other !== undefined && !isSameSource(other, source) && keeps(other, id) ? other : undefined
   }
 
-  /** Dry runs, which tell of problems and of drift. Gives those that the server would take. */
-  async #check(open: readonly Placed[], { report }: { readonly report: boolean }): Promise<readonly Placed[]> {
-    const { isRepeated } = this.#request
-    const results = await inParallel(open, PARALLEL, async (one) => {
-      await nextTurn()
-      this.#request.signal.throwIfAborted()
-      try {
-        const { object, outcome, managers } = await this.#write(one, true)
-        if (isRepeated && outcome !== 'unchanged') this.#drift.push(this.#driftOf(one, object, managers))
-        else if (report && outcome === 'unchanged') this.#verify(one, this.#request.live(one))
-        return one
-      } catch (err) {
-        if (!(err instanceof ApiError) || isPassing(err)) throw err
-        if (hasReason(err, 'NotFound') && this.#bringsNamespace(one)) return this.#checkHere(one)
-        this.#problems.push(...problemsOf(one, err))
-        return undefined
-      }
-    })
-    return results.filter((one) => one !== undefined)
+  #contest({ id, placed }: Desired, { namespace, name }: SourceRef): void {
+    const { file, line } = placed.manifest.origin
+    const { source } = this.#request
+    const message = `${nameOf(id)} is kept by ManifestSource ${namespace}/${name}, and ${source.namespace}/${source.name} names it, too; take it out of one of the two`
+    this.#contested.add(id)
+    this.#problems.set(id, [{ file, line, message }])
   }
 
-  /** In a namespace that comes with it only its schema can be checked. */
-  #checkHere(one: Placed): Placed | undefined {
-    try {
-      validateHere(one)
-      return one
-    } catch (err) {
-      if (!(err instanceof ApiError)) throw err
-      this.#problems.push(...problemsOf(one, err))
-      return undefined
+  /** Takes down what is wrong with an object; throws on what is wrong with the server. */
+  #fail(one: Desired, err: unknown): void {
+    if (!(err instanceof ApiError) || isPassing(err)) throw err
+    if (isNamespaceGoing(err)) {
+      this.#going.add(one.id)
+      return
     }
+    const keeper = conflictsOf(err)
+      .map(({ manager }) => this.#keeperOf(manager, one.id))
+      .find((other) => other !== undefined)
+    if (keeper !== undefined) this.#contest(one, keeper)
+    else this.#problems.set(one.id, problemsOf(one.placed, err))
   }
 
   #bringsNamespace({ ref }: Placed): boolean {
-    return this.#request.placed.some(({ manifest, ref: { name } }) => manifest.definition.kind === 'Namespace' && name === ref.namespace)
+    return this.#request.desired.some(
+      ({ placed: { manifest, ref: other } }) => manifest.definition.kind === 'Namespace' && other.name === ref.namespace,
+    )
   }
 
-  async #apply(sound: readonly Placed[]): Promise<void> {
-    const byManifest = new Map(sound.map((one) => [one.manifest, one]))
-    for (const group of groupByOrder(sound.map(({ manifest }) => manifest))) {
-      await inParallel(group, PARALLEL, async (manifest) => {
-        const one = byManifest.get(manifest)
-        if (one === undefined) return
-        await nextTurn()
-        this.#request.signal.throwIfAborted()
-        try {
-          const { object, outcome } = await this.#write(one, false)
-          this.#applied.push({ id: idOf(one), outcome, object })
-          this.#verify(one, object)
-        } catch (err) {
-          if (!(err instanceof ApiError) || isPassing(err)) throw err
-          this.#problems.push(...problemsOf(one, err))
-        }
-      })
-      // What comes next may need it.
-      if (this.#problems.length > 0 && !this.#request.partial) return
+  /** What the source no longer names. */
+  async #remove(left: readonly string[]): Promise<void> {
+    const { client, source, signal, prune, verified } = this.#request
+    if (left.length === 0) return
+    for (const id of left) verified.delete(id)
+    if (!prune) {
+      await releaseObjects({ client, source, signal }, left)
+      return
     }
-  }
-
-  /** Takes the fields from whoever has them, and tells from whom. */
-  async #write(
-    one: Placed,
-    dryRun: boolean,
-  ): Promise<{ readonly object: ApiObject; readonly outcome: ApplyOutcome; readonly managers: readonly string[] }> {
-    const { client, fieldManager, live, signal } = this.#request
-    const options = { fieldManager, dryRun, force: false, yielding: () => true, signal }
-    const { object, outcome, takenBack } = await applyManifest(client, one, live(one), options)
-    return { object, outcome, managers: takenBack.map(({ manager }) => manager) }
-  }
-
-  #verify(one: Placed, object: ApiObject | undefined): void {
-    if (object !== undefined) this.#request.verified.set(idOf(one), { manifest: one.manifest, mark: markOf(object) })
-  }
-
-  #driftOf(one: Placed, after: ApiObject, managers: readonly string[]): Drift {
-    const before = this.#request.live(one)
-    const id = idOf(one)
-    if (before === undefined) return { id, fields: [], managers: [], missing: true }
-    const fields = findChanges(contentOf(before), contentOf(after)).map(({ field }) => field)
-    return { id, fields, managers: managers.length > 0 ? managers : lastManagers(before), missing: false }
-  }
-
-  readonly #stays = new Set<string>()
-
-  /** Only what is still this source's. */
-  async #prune(id: string): Promise<void> {
-    const { client, source, dryRun = false, signal, verified } = this.#request
-    const parsed = parseInventoryId(id)
-    verified.delete(id)
-    if (parsed === undefined) return
-    const resource = client.for(parsed.definition.kind) as unknown as ResourceClient<ApiObject>
-    try {
-      const present = await resource.get(parsed.ref, { signal })
-      if (!isSameSource(ownerOf(present), source)) {
-        this.#notes.push(`${nameOf(id)} is left alone: it is not this source's any more`)
-        return
-      }
-      if (isKeptFromPruning(present)) {
-        this.#stays.add(id)
-        this.#notes.push(`${nameOf(id)} is kept: its annotation pmk.dev/prune is disabled`)
-        return
-      }
-      this.#stays.add(id)
-      await resource.delete(parsed.ref, { uid: present.metadata.uid, dryRun, signal })
-      this.#pruned.push(id)
-    } catch (err) {
-      if (hasReason(err, 'NotFound')) return
-      if (!(err instanceof ApiError) || isPassing(err)) throw err
-      this.#stays.add(id)
-      this.#notes.push(`${nameOf(id)} could not be pruned: ${err.status.message}`)
+    const removed = await removeObjects({ client, source, signal }, left)
+    for (const id of left) {
+      const { state, deleted, note } = removed.get(id) ?? { state: 'kept', deleted: false }
+      if (deleted) this.#pruned.push(id)
+      if (note !== undefined) this.#notes.push(note)
+      if (state === 'kept') this.#stays.push(id)
     }
   }
 }
 
-/** What changes when somebody writes anything but status. */
-export function markOf({ metadata }: ApiObject): string {
-  const { uid, generation, labels, annotations, deletionTimestamp } = metadata
-  return JSON.stringify([uid, generation, deletionTimestamp, labels, annotations])
-}
-
-/** Who wrote last, of those that own more than status. */
-function lastManagers({ metadata }: ApiObject): readonly string[] {
-  const entries = (metadata.managedFields ?? []).filter(({ subresource }) => subresource !== 'status')
-  const last = [...entries].sort((a, b) => (a.time ?? '').localeCompare(b.time ?? '')).at(-1)
-  return last?.manager === undefined ? [] : [last.manager]
-}
-
-/** Not the manifests' fault: to be tried again. */
-function isPassing(err: ApiError): boolean {
-  const { code } = err.status
-  return code === 429 || code >= 500
-}
-
-/** What others need goes last. */
-function inDeletionOrder(ids: readonly string[]): readonly string[] {
-  const rank = (id: string): number => {
-    const kind = parseInventoryId(id)?.definition.kind
-    return kind === 'Namespace' ? 2 : kind === 'ConfigMap' || kind === 'Secret' ? 1 : 0
-  }
-  return [...ids].sort((a, b) => rank(a) - rank(b))
+/** Sorted and without doubles; `before` itself when it is the same. */
+function sortedLike(before: readonly string[], ids: readonly string[]): readonly string[] {
+  if (ids.length === before.length && ids.every((id, index) => id === before[index])) return before
+  const sorted = [...new Set(ids)].sort()
+  return jsonEqual(sorted, before) ? before : sorted
 }

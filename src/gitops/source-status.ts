@@ -2,8 +2,7 @@ import { setCondition } from '../api/conditions.ts'
 import type { Timestamp } from '../base/clock.ts'
 import type { ManifestSource, ManifestSourceStatus } from '../generated/types.ts'
 import { formatProblem, type Problem } from '../manifest/manifest.ts'
-import { nameOf } from './inventory.ts'
-import type { Drift } from './pass.ts'
+import { type Drift, driftText } from './drift.ts'
 import type { FetchFailure } from './snapshot.ts'
 
 /** Most of each list that is told of; as many as the schema takes. */
@@ -13,17 +12,20 @@ const LONGEST_TEXT = 2048
 export type SourceReason =
   | FetchFailure
   | 'Applied'
-  | 'Fetching'
+  | 'Applying'
   | 'Unsettled'
   | 'Suspended'
   | 'DependencyNotReady'
+  | 'DependencyCycle'
   | 'InvalidManifests'
   | 'PartiallyApplied'
   | 'PruneNeedsConfirmation'
+  | 'WaitingForDeletion'
   | 'WaitingForHealth'
   | 'HealthCheckFailed'
   | 'TimedOut'
   | 'VariablesNotFound'
+  | 'Deleting'
 
 /** What one look at a source came to. What isn't given stays as it was. */
 export interface Finding {
@@ -36,6 +38,8 @@ export interface Finding {
   readonly stalled: boolean
   readonly attemptedRevision?: string
   readonly appliedRevision?: string
+  /** Of what the manifests were made, once they have been applied as far as they could be. */
+  readonly appliedInputs?: string
   readonly appliedAt?: Timestamp
   readonly files?: number
   readonly problems?: readonly Problem[]
@@ -72,12 +76,13 @@ export function statusOf(source: ManifestSource, finding: Finding, now: Timestam
       revision: revision === undefined ? undefined : shortRevision(revision),
       attemptedRevision: finding.attemptedRevision ?? prev.attemptedRevision,
       appliedRevision: revision,
+      appliedInputs: finding.appliedInputs ?? prev.appliedInputs,
       files: finding.files ?? prev.files,
       lastAppliedTime: finding.appliedAt ?? prev.lastAppliedTime,
       lastHandledSync: finding.handledSync ?? prev.lastHandledSync,
-      errors: listed(finding.problems?.map(formatProblem) ?? (finding.ready === 'True' ? [] : prev.errors)),
+      errors: listed(finding.problems?.map(formatProblem) ?? prev.errors),
       notes: listed(finding.notes ?? prev.notes),
-      inventory,
+      inventory: inventory === undefined ? undefined : [...inventory],
       pendingPrune,
     }),
     objects: inventory?.length ?? 0,
@@ -88,12 +93,6 @@ export function statusOf(source: ManifestSource, finding: Finding, now: Timestam
 /** As people write it: the first digits. */
 export function shortRevision(revision: string): string {
   return revision.startsWith('sha256:') ? revision.slice(0, 'sha256:'.length + 10) : revision.slice(0, 12)
-}
-
-/** `processes.pmk.dev/default/web: spec.replicas (kubectl-edit)`, as people read it. */
-export function driftText({ id, fields, managers, missing }: Drift): string {
-  if (missing) return `${nameOf(id)} was deleted`
-  return `${nameOf(id)}: ${fields.join(', ')}${managers.length === 0 ? '' : ` (${[...new Set(managers)].join(', ')})`}`
 }
 
 function drifted(drift: readonly Drift[]): {
@@ -119,4 +118,9 @@ function defined<T extends object>(fields: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: Exclude<T[K], undefined>
   }
+}
+
+/** `1 file`, `3 files` */
+export function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`
 }

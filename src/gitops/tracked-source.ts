@@ -1,7 +1,10 @@
 import type { Clock, Millis } from '../base/clock.ts'
-import { DocumentReader } from './documents.ts'
-import type { Verified } from './pass.ts'
+import { type Desired, desiredOf } from './desired.ts'
+import { DocumentReader, type Documents } from './documents.ts'
+import type { SourceRef } from './ownership.ts'
+import { Restores } from './restores.ts'
 import type { Fetched, ManifestOrigin } from './snapshot.ts'
+import { Verified } from './verified.ts'
 
 /** File events come in bursts. */
 const GATHER: Millis = 250
@@ -20,14 +23,16 @@ export class TrackedSource {
   readonly origin: ManifestOrigin
   readonly key: string
   readonly reader: DocumentReader = new DocumentReader()
-  readonly verified: Map<string, Verified> = new Map()
-  /** Of the newest pass. */
-  variablesDigest: string | undefined
-  /** Since when health is waited for. */
-  waitingSince: Millis | undefined
+  readonly verified: Verified = new Verified()
+  readonly restores: Restores
+  /** Objects that another source keeps: looked at again when they change hands. */
+  contested: ReadonlySet<string> = new Set()
+  /** Since when its Processes are not well; undefined: they are, or nobody waits for them. */
+  unwellSince: Millis | undefined
   readonly #options: TrackedSourceOptions
   readonly #stop = new AbortController()
   readonly #degraded: () => string | undefined
+  #desired: { readonly documents: Documents; readonly list: readonly Desired[] } | undefined
   #fetched: Fetched | undefined
   #fetchedAt: Millis = 0
   #isHinted = false
@@ -37,6 +42,7 @@ export class TrackedSource {
     this.#options = options
     this.origin = options.origin
     this.key = options.key
+    this.restores = new Restores(options.clock)
     this.#degraded = this.origin.watch(() => this.#hint(), this.#stop.signal).degraded
   }
 
@@ -57,9 +63,18 @@ export class TrackedSource {
     const known = this.#fetched
     if (known?.type === 'snapshot' && !options.now && !this.#isHinted && this.freshFor(options.interval) > 0) return known
     this.#isHinted = false
-    this.#fetched = await this.origin.fetch(options.signal)
+    // Until it has ended well nothing is known, and it must be tried again.
+    this.#fetched = undefined
+    const fetched = await this.origin.fetch(options.signal)
+    this.#fetched = fetched
     this.#fetchedAt = clock.monotonic()
-    return this.#fetched
+    return fetched
+  }
+
+  /** The same list for the same documents. */
+  desired(documents: Documents, source: SourceRef): readonly Desired[] {
+    if (this.#desired?.documents !== documents) this.#desired = { documents, list: desiredOf(documents.placed, source) }
+    return this.#desired.list
   }
 
   end(): void {

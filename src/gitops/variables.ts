@@ -4,23 +4,34 @@ import type { Substitute } from './substitute.ts'
 
 const NAME = /^[_a-zA-Z][_a-zA-Z0-9]*$/
 
+export interface Variables {
+  /** Undefined: the source substitutes nothing. */
+  readonly variables: Substitute | undefined
+  /** Changes when a value may have changed. May be shown: it is made of the versions of Secrets, not of what they hold. */
+  readonly version: string
+}
+
 /** The values of spec.substitute; what is missing is named. Keys that are no names of variables are passed over. */
 export function variablesOf(
   { spec, metadata }: ManifestSource,
   find: (kind: 'ConfigMap' | 'Secret', namespace: string, name: string) => ConfigMap | Secret | undefined,
-): { readonly variables: Substitute | undefined } | { readonly missing: string } {
-  if (spec.substitute === undefined) return { variables: undefined }
+): Variables | { readonly missing: string } {
+  if (spec.substitute === undefined) return { variables: undefined, version: '' }
   const { namespace = 'default' } = metadata
   const values = new Map<string, string>()
+  const versions: unknown[] = []
   for (const { kind, name, optional } of spec.substitute.from ?? []) {
     const object = find(kind, namespace, name)
     if (object === undefined && !optional) return { missing: `${kind} ${namespace}/${name} of spec.substitute.from is not there` }
+    versions.push([kind, name, object?.metadata.uid, object?.metadata.generation])
     for (const [key, value] of Object.entries(object?.data ?? {}))
       if (NAME.test(key)) values.set(key, object?.kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value)
   }
-  for (const [key, value] of Object.entries(spec.substitute.values ?? {})) values.set(key, value)
-  const digest = createHash('sha256')
-    .update(JSON.stringify([...values].sort()))
-    .digest('hex')
-  return { variables: { values, digest } }
+  const own = Object.entries(spec.substitute.values ?? {}).sort()
+  for (const [key, value] of own) values.set(key, value)
+  return { variables: { values, digest: digestOf([...values].sort()) }, version: digestOf([versions, own]) }
+}
+
+function digestOf(value: unknown): string {
+  return createHash('sha256').update(JSON.stringify(value)).digest('hex')
 }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+
 /** Labels of every object that a source applies: who keeps it. */
 export const SOURCE_NAME_LABEL = 'pmk.dev/source'
 export const SOURCE_NAMESPACE_LABEL = 'pmk.dev/source-namespace'
@@ -15,7 +17,12 @@ export const CONFIRM_PRUNE_ANNOTATION = 'pmk.dev/confirm-prune'
 /** What keeps a deleted source until its objects are pruned or given free. */
 export const SOURCE_FINALIZER = 'pmk.dev/source'
 
+/** What a field manager may be long. */
+const LONGEST_MANAGER = 128
+
 /** The field manager of a source. Not `pmk-…`: `pmk apply` takes those fields without asking. */
-export function fieldManagerOf(source: { readonly namespace: string; readonly name: string }): string {
-  return `source:${source.namespace}/${source.name}`
+export function fieldManagerOf({ namespace, name }: { readonly namespace: string; readonly name: string }): string {
+  const manager = `source:${namespace}/${name}`
+  // Only the longest of names in the longest of namespaces.
+  return manager.length <= LONGEST_MANAGER ? manager : `source:${createHash('sha256').update(manager).digest('hex')}`
 }

@@ -12,9 +12,14 @@ const RANKS: Readonly<Record<string, number>> = {
 }
 const LAST = 3
 
+/** Lower ranks are needed by higher ones. */
+export function rankOf(kind: string): number {
+  return RANKS[kind] ?? LAST
+}
+
 /** The manifests in groups: what is in one group needs nothing of it or of a later one. For deletion go backwards. */
 export function groupByOrder(manifests: readonly Manifest[]): readonly (readonly Manifest[])[] {
   const groups: Manifest[][] = Array.from({ length: LAST + 1 }, () => [])
-  for (const manifest of manifests) groups[RANKS[manifest.definition.kind] ?? LAST]?.push(manifest)
+  for (const manifest of manifests) groups[rankOf(manifest.definition.kind)]?.push(manifest)
   return groups.filter((group) => group.length > 0)
 }

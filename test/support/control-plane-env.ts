@@ -4,6 +4,8 @@ import { type Logger, silentLogger } from '../../src/base/log.ts'
 import type { Client } from '../../src/client/client.ts'
 import { createControllers } from '../../src/controllers/control-plane.ts'
 import type { Instance, Process, ProcessSpec, Revision } from '../../src/generated/types.ts'
+import type { SharedInformers } from '../../src/informer/shared-informers.ts'
+import type { Runnable } from '../../src/reconcile/manager.ts'
 import { createLocalClient } from '../../src/registry/local-client.ts'
 import { createRegistry } from '../../src/registry/resource-registry.ts'
 import { MemoryStore } from '../../src/storage/memory-store.ts'
@@ -18,6 +20,12 @@ export interface EnvOptions extends Pick<TinyAgentOptions, 'outcome' | 'ends'> {
   /** What the controllers see of the API: a decorator that makes it fail. */
   readonly wrap?: (client: Client) => Client
   readonly log?: Logger
+  /** Makes what runs beside the controllers, and ends with them. */
+  readonly beside?: (parts: {
+    readonly clock: FakeClock
+    readonly clientOf: (manager: string) => Client
+    readonly informers: SharedInformers
+  }) => readonly Runnable[]
 }
 
 /** Registry over a MemoryStore, all controllers, and an agent without processes, on one fake clock. */
@@ -28,7 +36,10 @@ export class ControlPlaneEnv {
   readonly store: MemoryStore
   readonly agent: TinyAgent
   readonly #controllersClient: Client
+  /** As another field manager. */
+  readonly clientOf: (manager: string) => Client
   readonly #log: Logger
+  readonly #beside: EnvOptions['beside']
   readonly #agentStop = new AbortController()
   #stop = new AbortController()
   #controllers: Promise<void>
@@ -46,6 +57,8 @@ export class ControlPlaneEnv {
   private constructor(clock: FakeClock, store: MemoryStore, clientOf: (manager: string) => Client, options: EnvOptions) {
     this.clock = clock
     this.store = store
+    this.clientOf = clientOf
+    this.#beside = options.beside
     this.client = clientOf('tester')
     this.#controllersClient = (options.wrap ?? ((client) => client))(clientOf('pmk-controllers'))
     this.#log = options.log ?? silentLogger
@@ -140,7 +153,14 @@ export class ControlPlaneEnv {
   }
 
   async #runControllers(): Promise<void> {
-    const controllers = createControllers({ client: this.#controllersClient, clock: this.clock, log: this.#log })
+    const { clock, clientOf } = this
+    const beside = this.#beside
+    const controllers = createControllers({
+      client: this.#controllersClient,
+      clock,
+      log: this.#log,
+      ...(beside === undefined ? {} : { beside: (informers) => beside({ clock, clientOf, informers }) }),
+    })
     await controllers.run(this.#stop.signal)
   }
 }

@@ -1,0 +1,17 @@
+import { type ObjectKey, objectKey } from '../api/object.ts'
+import type { Placed } from '../manifest/apply.ts'
+import { idOf } from './inventory.ts'
+import { claimed, type SourceRef } from './ownership.ts'
+
+/** An object as a source wants it. */
+export interface Desired {
+  /** As in the inventory. */
+  readonly id: string
+  readonly key: ObjectKey
+  /** With the labels that say whose it is. */
+  readonly placed: Placed
+}
+
+export function desiredOf(placed: readonly Placed[], source: SourceRef): readonly Desired[] {
+  return placed.map((one) => ({ id: idOf(one), key: objectKey(one.ref.namespace, one.ref.name), placed: claimed(one, source) }))
+}
