@@ -17,6 +17,7 @@ import { openLevelStore } from '../storage/level-store.ts'
 import { AuditLog } from './audit-log.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
+import { followDirectories } from './followed-directories.ts'
 import { gitOps } from './gitops.ts'
 import { refuseLostStore } from './lost-store.ts'
 import { connectionsFor, openFilesLimit } from './open-files.ts'
@@ -130,6 +131,8 @@ async function serve(
   const agentRun = watched(agent.run(act.signal))
   const controllersRun = watched(controllers.run(decide.signal))
   try {
+    // Who was told that the server is ready asks for its sources next.
+    await followDirectories({ client: clientOf('pmk-server'), clock, log: log.child({ part: 'gitops' }) }, options.manifests, decide.signal)
     await api.listen({ socketPath: dir.socket })
     void tls.open().then(() => {
       isTlsSettled = true

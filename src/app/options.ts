@@ -1,4 +1,5 @@
 import type { LogLevel } from '../base/log.ts'
+import type { FollowedDirectory } from './followed-directories.ts'
 
 /** What `pmk server run` can be told. */
 export interface ServerOptions {
@@ -18,4 +19,6 @@ export interface ServerOptions {
   readonly port: number
   /** Further host names and addresses by which clients call this server. */
   readonly tlsNames: readonly string[]
+  /** Directories of manifests to keep applied. */
+  readonly manifests: readonly FollowedDirectory[]
 }

@@ -3,6 +3,8 @@ export interface ServiceOptions {
   /** argv of `pmk`, absolute: node and the entry file. */
   readonly command: readonly [string, ...string[]]
   readonly dataDir: string
+  /** Further words of the server's command line. */
+  readonly args?: readonly string[]
   /** True: for one user's own systemd instance. */
   readonly user: boolean
 }
@@ -11,7 +13,7 @@ export interface ServiceOptions {
  * A systemd unit. The processes must outlive the server, so systemd kills only the server itself; the cgroup below it is
  * pmk's to divide. When the whole system stops, processes are stopped in order first.
  */
-export function systemdUnit({ command, dataDir, user }: ServiceOptions): string {
+export function systemdUnit({ command, dataDir, args = [], user }: ServiceOptions): string {
   const pmk = command.map(systemdWord).join(' ')
   const dir = systemdWord(dataDir)
   const drain = `case "$(systemctl is-system-running)" in stopping) exec ${command.map(shellWord).join(' ')} server stop --drain --data-dir ${shellWord(dataDir)};; esac`
@@ -23,7 +25,7 @@ After=network.target local-fs.target
 StartLimitIntervalSec=0
 
 [Service]
-ExecStart=${pmk} server run --data-dir ${dir}
+ExecStart=${[pmk, 'server run --data-dir', dir, ...args.map(systemdWord)].join(' ')}
 ExecStop=-/bin/sh -c ${systemdWord(drain)}
 Restart=always
 RestartSec=1
@@ -42,8 +44,9 @@ WantedBy=${user ? 'default.target' : 'multi-user.target'}
 }
 
 /** An init script with LSB headers, for hosts without systemd. */
-export function initScript({ command, dataDir }: ServiceOptions): string {
+export function initScript({ command, dataDir, args = [] }: ServiceOptions): string {
   const pmk = command.map(shellWord).join(' ')
+  const start = ['pmk server start', ...args.map(shellWord)].join(' ')
   return `#!/bin/sh
 # Written by \`pmk server install\`; removed by \`pmk server uninstall\`.
 ### BEGIN INIT INFO
@@ -62,7 +65,7 @@ export PATH PMK_HOME
 pmk() { ${pmk} "$@"; }
 
 case "$1" in
-start) pmk server start ;;
+start) ${start} ;;
 stop)
   # At the end of the system the processes are stopped in order; else they go on.
   case "$RUNLEVEL" in
@@ -70,7 +73,7 @@ stop)
   *) pmk server stop ;;
   esac
   ;;
-restart | force-reload) pmk server stop && pmk server start ;;
+restart | force-reload) pmk server stop && ${start} ;;
 status) pmk server status ;;
 *)
   echo "Usage: $0 {start|stop|restart|force-reload|status}" >&2

@@ -6,6 +6,7 @@ import type { LogLevel } from '../base/log.ts'
 import { parseQuantity } from '../base/quantity.ts'
 import { CliError } from './cli-error.ts'
 import { dataDirOf } from './connect.ts'
+import { followedDirectories } from './manifests-flag.ts'
 import { defineVerb, type Verb } from './verb.ts'
 
 const MIN_AUDIT_LOG = 64 * 1024
@@ -24,6 +25,11 @@ export const serverFlags = {
     default: '64Mi',
     help: 'Room for the log of writes by clients; 0: none is kept',
   },
+  manifests: {
+    type: 'strings',
+    placeholder: '[NAME=]DIR',
+    help: 'Keep the manifests of this directory applied, by a ManifestSource of its name; may be given again',
+  },
   bind: { type: 'string', placeholder: 'ADDRESS', default: '127.0.0.1', help: 'Address for Kubernetes clients' },
   port: { type: 'integer', placeholder: 'PORT', default: 6446, help: 'TCP port for Kubernetes clients; 0: any free one, -1: none' },
   'tls-san': {
@@ -37,7 +43,7 @@ export const verb: Verb = defineVerb({
   usage: 'server run [flags]',
   description:
     'Runs the server in the foreground: API, controllers and agent. When it ends the processes go on; the next server takes them back.\nTERM and Ctrl-C end it; USR2 stops the processes first, and TERM then gives that up.',
-  examples: ['pmk server run', 'pmk server run --data-dir /srv/pmk --log-level debug'],
+  examples: ['pmk server run', 'pmk server run --data-dir /srv/pmk --log-level debug', 'pmk server run --manifests /etc/pmk/manifests'],
   flags: serverFlags,
   handlesSignals: true,
   async run({ ctx, args, flags }) {
@@ -53,6 +59,7 @@ export const verb: Verb = defineVerb({
     const tlsNames = flags['tls-san']
     const badName = tlsNames.find((name) => isIP(name) === 0 && !/^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(name))
     if (badName !== undefined) throw new CliError(`--tls-san must be a host name or an address, not "${badName}"`, { usage: true })
+    const manifests = followedDirectories(flags.manifests, ctx.io.cwd)
     refuseUnsupportedHost()
     const { runBelowReaper } = await import('../app/reaper.ts')
     const code = await runBelowReaper()
@@ -74,7 +81,7 @@ export const verb: Verb = defineVerb({
     const newStore = flags['new-store']
     const { bind, port } = flags
     const dataDir = dataDirOf(ctx.location, ctx.io)
-    const options = { dataDir, nodeName, logLevel, readableLog, onExit, newStore, auditLogSize, bind, port, tlsNames } as const
+    const options = { dataDir, nodeName, logLevel, readableLog, onExit, newStore, auditLogSize, bind, port, tlsNames, manifests } as const
     await runServer(options, stop.signal, giveUpDrain.signal)
     return 0
   },

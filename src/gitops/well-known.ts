@@ -26,3 +26,8 @@ export function fieldManagerOf({ namespace, name }: { readonly namespace: string
   // Only the longest of names in the longest of namespaces.
   return manager.length <= LONGEST_MANAGER ? manager : `source:${createHash('sha256').update(manager).digest('hex')}`
 }
+
+/** On a source: what made it. */
+export const MADE_BY_LABEL = 'pmk.dev/made-by'
+/** Of a source that `pmk server run --manifests` made and may change. */
+export const MADE_BY_FLAG = 'manifests-flag'
