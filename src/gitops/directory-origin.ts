@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto'
-import type { BigIntStats } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type BigIntStats, constants } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
+import { jsonEqual } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { formatBytes } from '../base/quantity.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import { placesOf } from './directory-places.ts'
 import { type FoundFile, type FoundKustomization, TooLargeError, walkDirectory, wordsFor } from './directory-walk.ts'
 import { DirectoryWatch } from './directory-watch.ts'
-import type { Fetched, ManifestOrigin, SourceFile } from './snapshot.ts'
+import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.ts'
 
 /** A file that changed so recently may be changing still. */
 const SETTLED: Millis = 500
@@ -35,17 +36,26 @@ export interface DirectoryOriginOptions {
 interface Known {
   readonly fingerprint: string
   readonly digest: string
-  readonly text: string
+  readonly file: SourceFile
+}
+
+interface Seen {
+  readonly fingerprint: string
+  readonly since: Millis
 }
 
 /** What of a file could not be had. */
 type Unread = { readonly type: 'unsettled'; readonly retryAfter: Millis } | { readonly type: 'problem'; readonly message: string }
 
-/** A directory on this host. Files that are as they were are not read again. */
+/** A directory on this host. Files that are as they were are not read again, and give the same objects as before. */
 export class DirectoryOrigin implements ManifestOrigin {
   readonly #options: DirectoryOriginOptions
   readonly #watch = new DirectoryWatch()
   #known: ReadonlyMap<string, Known> = new Map()
+  #snapshot: Snapshot | undefined
+  /** Of files whose times lie ahead: since when each has been seen as it is. By the newest look, and by the one before. */
+  #ahead = new Map<string, Seen>()
+  #aheadBefore: ReadonlyMap<string, Seen> = new Map()
 
   constructor(options: DirectoryOriginOptions) {
     this.#options = options
@@ -77,9 +87,12 @@ export class DirectoryOrigin implements ManifestOrigin {
 
   async discard(): Promise<void> {
     this.#known = new Map()
+    this.#snapshot = undefined
   }
 
   async #read(walk: Awaited<ReturnType<typeof walkDirectory>>, signal: AbortSignal): Promise<Fetched> {
+    this.#aheadBefore = this.#ahead
+    this.#ahead = new Map()
     const known = new Map<string, Known>()
     const problems: Problem[] = [...walk.problems]
     let unsettled: { readonly path: string; readonly retryAfter: Millis } | undefined
@@ -93,21 +106,27 @@ export class DirectoryOrigin implements ManifestOrigin {
       take(file.path, await this.#file(file))
     }
     for (const found of walk.kustomizations) take(kustomizationPath(found), await this.#kustomization(found, signal))
-    this.#known = known
+    // A file that can't be read yet may turn out to be as it was.
+    this.#known = unsettled === undefined ? known : new Map([...this.#known, ...known])
     if (unsettled !== undefined) return { type: 'unsettled', ...unsettled }
     if (known.size === 0 && problems.length === 0) {
       const message = `${printable(this.#options.path)}: no manifests in this directory or below it (*.yaml, *.yml, *.json)`
       return { type: 'failed', reason: 'NoManifests', message }
     }
-    const files: readonly SourceFile[] = [...known].map(([path, { text }]) => ({ path: printable(path), text }))
-    return { type: 'snapshot', snapshot: { revision: revisionOf(known, problems), files, problems, notes: walk.notes } }
+    const { notes } = walk
+    const files = [...known.values()].map(({ file }) => file)
+    const prev = this.#snapshot
+    if (prev !== undefined && isSame(prev.files, files) && jsonEqual([prev.problems, prev.notes], [problems, notes]))
+      return { type: 'snapshot', snapshot: prev }
+    this.#snapshot = { revision: revisionOf(known, problems), files, problems, notes }
+    return { type: 'snapshot', snapshot: this.#snapshot }
   }
 
   async #file({ path, stats }: FoundFile): Promise<Known | Unread> {
     const before = this.#known.get(path)
     const fingerprint = fingerprintOf(stats)
     if (before?.fingerprint === fingerprint) return before
-    const age = this.#ageOf(stats)
+    const age = this.#ageOf(path, stats)
     if (age < SETTLED) return { type: 'unsettled', retryAfter: SETTLED - age }
     if (stats.size === 0n) {
       if (age < EMPTY_FOR) return { type: 'unsettled', retryAfter: EMPTY_FOR - age }
@@ -115,35 +134,45 @@ export class DirectoryOrigin implements ManifestOrigin {
     }
     if (stats.size > LARGEST_FILE)
       return { type: 'problem', message: `has ${formatBytes(Number(stats.size))}, more than ${formatBytes(LARGEST_FILE)}` }
-    return await readWhole(join(this.#options.path, path), fingerprint)
+    return await readWhole(join(this.#options.path, path), path, fingerprint, before)
   }
 
   async #kustomization(found: FoundKustomization, signal: AbortSignal): Promise<Known | Unread> {
-    const ages = found.files.map(({ stats }) => this.#ageOf(stats))
+    const ages = found.files.map(({ path, stats }) => this.#ageOf(path, stats))
     const youngest = Math.min(...ages)
     if (youngest < SETTLED) return { type: 'unsettled', retryAfter: SETTLED - youngest }
     // What it refers to elsewhere isn't looked at here: it is built each time.
     const built = await this.#options.kustomize(join(this.#options.path, found.path), signal)
     if ('problem' in built) return { type: 'problem', message: built.problem }
-    return { fingerprint: '', digest: digestOf(built.text), text: built.text }
+    const path = kustomizationPath(found)
+    return knownAs(path, '', built.text, this.#known.get(path))
   }
 
-  /** Since it was last changed or moved here. What is said to be of a time to come has been as it is for a while. */
-  #ageOf({ mtimeMs, ctimeMs }: BigIntStats): Millis {
-    const age = epochOf(this.#options.clock.now()) - Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs)
-    return age < 0 ? Number.POSITIVE_INFINITY : age
+  /** Since it was last changed or moved here. Of one whose time is still to come: since it was first seen as it is. */
+  #ageOf(path: string, stats: BigIntStats): Millis {
+    const { clock } = this.#options
+    const { mtimeMs, ctimeMs } = stats
+    const age = epochOf(clock.now()) - Number(mtimeMs > ctimeMs ? mtimeMs : ctimeMs)
+    if (age >= 0) return age
+    const fingerprint = fingerprintOf(stats)
+    const now = clock.monotonic()
+    const before = this.#aheadBefore.get(path)
+    const since = before?.fingerprint === fingerprint ? before.since : now
+    this.#ahead.set(path, { fingerprint, since })
+    return now - since
   }
 }
 
 /** Its text, if it was the same file, unchanged, before and after. */
-async function readWhole(path: string, fingerprint: string): Promise<Known | Unread> {
+async function readWhole(path: string, name: string, fingerprint: string, before: Known | undefined): Promise<Known | Unread> {
   try {
-    const handle = await open(path, 'r')
+    // Without waiting: what has come in its place may be a pipe that nobody writes to.
+    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
     try {
+      if ((await fingerprintNow(handle)) !== fingerprint) return { type: 'unsettled', retryAfter: AGAIN }
       const bytes = await handle.readFile()
-      if (fingerprintOf(await handle.stat({ bigint: true })) !== fingerprint) return { type: 'unsettled', retryAfter: AGAIN }
-      const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-      return { fingerprint, digest: digestOf(text), text }
+      if ((await fingerprintNow(handle)) !== fingerprint) return { type: 'unsettled', retryAfter: AGAIN }
+      return knownAs(name, fingerprint, new TextDecoder('utf-8', { fatal: true }).decode(bytes), before)
     } finally {
       await handle.close()
     }
@@ -155,6 +184,20 @@ async function readWhole(path: string, fingerprint: string): Promise<Known | Unr
     if (code === 'ENOENT') return { type: 'unsettled', retryAfter: AGAIN }
     return { type: 'problem', message: wordsFor(err as NodeJS.ErrnoException) }
   }
+}
+
+async function fingerprintNow(handle: FileHandle): Promise<string> {
+  return fingerprintOf(await handle.stat({ bigint: true }))
+}
+
+/** The file that was known before, if its text is the same. */
+function knownAs(path: string, fingerprint: string, text: string, before: Known | undefined): Known {
+  const digest = digestOf(text)
+  return { fingerprint, digest, file: before?.digest === digest ? before.file : { path: printable(path), text } }
+}
+
+function isSame(before: readonly SourceFile[], after: readonly SourceFile[]): boolean {
+  return before.length === after.length && before.every((file, at) => file === after[at])
 }
 
 function kustomizationPath({ path }: FoundKustomization): string {

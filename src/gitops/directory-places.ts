@@ -72,6 +72,7 @@ export async function identityAt(directory: string): Promise<string> {
   }
 }
 
-export function identityOf({ dev, ino }: BigIntStats): string {
-  return `${dev}:${ino}`
+/** A number of an inode is given anew as soon as it is free, so it takes the time of birth as well, where there is one. */
+export function identityOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`
 }

@@ -1,4 +1,5 @@
 import { type FSWatcher, watch } from 'node:fs'
+import { basename } from 'node:path'
 import type { Place, Places } from './directory-places.ts'
 
 /**
@@ -58,9 +59,11 @@ export class DirectoryWatch {
       const watcher = watch(path, { persistent: false })
       const entry = { watcher, place }
       this.#watchers.set(path, entry)
-      watcher.on('change', (_event, name) => {
+      watcher.on('change', (event, name) => {
         const { names } = entry.place
-        if (names === 'all' || typeof name !== 'string' || names.has(name)) this.#onChange?.()
+        // It says its own name when it is moved or deleted. Then it watches what nobody sees any more, and says no word of that.
+        if (event === 'rename' && name === basename(path)) this.#end(path, watcher)
+        else if (names === 'all' || typeof name !== 'string' || names.has(name)) this.#onChange?.()
       })
       // The directory is gone, or the kernel gave up on it: it is found again by looking.
       watcher.on('error', () => this.#end(path, watcher))
@@ -79,6 +82,7 @@ export class DirectoryWatch {
   #end(path: string, watcher: FSWatcher): void {
     if (this.#watchers.get(path)?.watcher !== watcher) return
     this.#watchers.delete(path)
+    watcher.close()
     this.#onChange?.()
   }
 }

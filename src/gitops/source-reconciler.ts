@@ -145,7 +145,7 @@ export class SourceReconciler implements Reconciler {
     if (fetched.type === 'failed') return await this.#failed(look, fetched)
     // Files are written every now and then: only what was never looked at says so.
     if (status?.reason === undefined) await this.#report(source, unsettled(fetched.path), signal)
-    return { requeueAfter: fetched.retryAfter }
+    return { requeueAfter: Math.min(fetched.retryAfter, interval) }
   }
 
   async #apply(look: Look, snapshot: Snapshot, log: Logger): Promise<Result> {

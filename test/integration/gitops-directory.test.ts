@@ -18,7 +18,7 @@ import nodeProcess from 'node:process'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../../src/base/clock.ts'
 import { DirectoryOrigin } from '../../src/gitops/directory-origin.ts'
-import type { Fetched } from '../../src/gitops/snapshot.ts'
+import type { Fetched, Snapshot } from '../../src/gitops/snapshot.ts'
 import { eventually } from '../support/eventually.ts'
 
 const isRoot = nodeProcess.getuid?.() === 0
@@ -225,6 +225,47 @@ describe('a file that is being written', () => {
     const empty = await place.origin.fetch(new AbortController().signal)
     assert.ok(empty.type === 'unsettled', 'an empty file is about to be filled')
   })
+
+  test('with a time that is still to come is read when it has been left alone for half a second', async (t) => {
+    const place = new Place()
+    t.after(() => place.end())
+    mkdirSync(place.root)
+    const write = (text: string): void => {
+      writeFileSync(place.path('a.yaml'), text)
+      utimesSync(place.path('a.yaml'), 4_000_000_000, 4_000_000_000)
+    }
+    for (const text of ['one', 'two']) {
+      write(text)
+      const fetched = await place.origin.fetch(new AbortController().signal)
+      assert.equal(fetched.type, 'unsettled')
+      assert.deepEqual(await place.files(), { 'a.yaml': text })
+    }
+  })
+})
+
+describe('a look at what has not changed', () => {
+  test('gives the very same snapshot, and after a change the very same files but one', async (t) => {
+    const place = new Place()
+    t.after(() => place.end())
+    mkdirSync(place.root)
+    for (const name of ['a', 'b']) writeFileSync(place.path(`${name}.yaml`), name)
+    const snapshot = async (): Promise<Snapshot> => {
+      const fetched = await place.settled()
+      assert.ok(fetched.type === 'snapshot', JSON.stringify(fetched))
+      return fetched.snapshot
+    }
+    const first = await snapshot()
+    assert.equal(await snapshot(), first)
+    writeFileSync(place.path('a.yaml'), 'a')
+    assert.equal(await snapshot(), first, 'the same text was written again')
+    writeFileSync(place.path('a.yaml'), 'changed')
+    const second = await snapshot()
+    assert.notEqual(second.revision, first.revision)
+    assert.deepEqual(
+      second.files.map((file) => first.files.includes(file)),
+      [false, true],
+    )
+  })
 })
 
 describe('file events tell of', () => {
@@ -326,6 +367,22 @@ describe('file events tell of', () => {
     assert.deepEqual(await place.files(), { 'a.yaml': 'two', 'b.yaml': 'changed outside', 'c.yaml': '..1' })
     await place.told(() => swap('..2', place.path('..data')))
     assert.deepEqual(await place.files(), { 'a.yaml': 'two', 'b.yaml': 'changed outside', 'c.yaml': '..2' })
+  })
+
+  test('a directory that was deleted and made anew, which may get the same number of an inode', async (t) => {
+    const place = new Place()
+    t.after(() => place.end())
+    mkdirSync(place.path('sub'), { recursive: true })
+    writeFileSync(place.path('a.yaml'), 'a')
+    for (const text of ['one', 'two', 'three']) {
+      await place.told(() => {
+        rmSync(place.path('sub'), { recursive: true })
+        mkdirSync(place.path('sub'))
+      })
+      await place.settled()
+      await place.told(() => writeFileSync(place.path('sub', 'b.yaml'), text))
+      assert.deepEqual(await place.files(), { 'a.yaml': 'a', 'sub/b.yaml': text })
+    }
   })
 
   test('a directory that was missing', async (t) => {
