@@ -182,7 +182,11 @@ export class SourceReconciler implements Reconciler {
     tracked.unwellSince = unwell === undefined ? undefined : isChanged ? now : (tracked.unwellSince ?? now)
     const unwellFor = now - (tracked.unwellSince ?? now)
     const finding = judge(current, { snapshot, outcome, inputs, unwell, unwellFor, now: clock.now() })
-    await this.#report(current, { ...handled, ...finding, notes: notesOf(look, snapshot, outcome) }, signal)
+    await this.#report(
+      current,
+      { ...(finding.reason !== 'WaitingForDeletion' && handled), ...finding, notes: notesOf(look, snapshot, outcome) },
+      signal,
+    )
     if (isChanged || outcome.pruned.length > 0)
       log.info({ revision: snapshot.revision, applied: outcome.applied.length, pruned: outcome.pruned.length }, 'Source was applied')
     const deadline = finding.reason === 'WaitingForHealth' ? (parseDuration(spec.timeout) ?? 0) - unwellFor : interval
