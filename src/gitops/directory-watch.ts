@@ -1,5 +1,6 @@
 import { type FSWatcher, watch } from 'node:fs'
 import { basename } from 'node:path'
+import { printable } from '../base/printable.ts'
 import type { Place, Places } from './directory-places.ts'
 
 /**
@@ -74,7 +75,8 @@ export class DirectoryWatch {
       if (code === undefined) throw err
       // It went while we came; its parent tells of that.
       if (code !== 'ENOENT' && code !== 'ENOTDIR')
-        this.#degraded = code === 'ENOSPC' ? `the limit fs.inotify.max_user_watches is reached at ${path}` : `${path}: ${message}`
+        this.#degraded =
+          code === 'ENOSPC' ? `the limit fs.inotify.max_user_watches is reached at ${printable(path)}` : printable(`${path}: ${message}`)
       return false
     }
   }
