@@ -13,6 +13,7 @@ import type {
   Step,
 } from '../../src/agent/situation.ts'
 import { epochOf, type Millis, timestampOf } from '../../src/base/clock.ts'
+import { deepFreeze } from '../../src/base/json.ts'
 import type { Instance, Probe, ProcessTemplate } from '../../src/generated/types.ts'
 import { attemptOf, type Exit, type InstanceId, type Run, runId } from '../../src/runtime/runtime.ts'
 
@@ -162,9 +163,9 @@ export class PolicyWorld {
         ...(this.requestedSignal === undefined ? {} : { requestedSignal: this.requestedSignal }),
         ...(this.#activity === undefined ? {} : { activity: this.#activity.state }),
       }
-      const before = JSON.stringify(this.memory)
+      // A plan that changed its input would throw.
+      deepFreeze(this.memory)
       const next = plan(this.instance, this.memory, observed, this.time)
-      if (JSON.stringify(this.memory) !== before) throw new Error('plan changed its input')
       const again = plan(this.instance, this.memory, observed, this.time)
       if (!isDeepStrictEqual(next, again)) throw new Error('plan does not give the same answer twice')
       this.last = next

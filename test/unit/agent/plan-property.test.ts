@@ -8,7 +8,7 @@ import { PolicyWorld, PROBE, type Template } from '../../support/policy-world.ts
 
 /** PMK_SEED replays one life; without it there are many, from a printed seed on. */
 const REPLAY = nodeProcess.env.PMK_SEED
-const LIVES = Number(nodeProcess.env.PMK_LIVES ?? 60)
+const LIVES = Number(nodeProcess.env.PMK_LIVES ?? 40)
 const STEPS = 120
 
 test('whatever happens to an Instance, the policy keeps its promises', (context) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { formats } from '../../../src/api/formats.ts'
 import { RULE_KEYWORDS, schemaErrors } from '../../../src/api/schema-errors.ts'
@@ -8,7 +9,9 @@ import { seededRandom } from '../../../src/base/random.ts'
 import { Dice, sampleOf, spoil } from '../../support/spoil.ts'
 
 const ANNOTATIONS = ['title', 'description', 'default']
-const ROUNDS = 600
+/** Of a kind with many fields, and of one with few. */
+const ROUNDS = { many: 600, few: 200 }
+const MANY_FIELDS = 200
 
 const ajv = new Ajv2020({
   allErrors: true,
@@ -32,15 +35,19 @@ const alternatives = new Set(
 const pointer = (path: readonly (string | number)[]): string =>
   path.map((step) => `/${String(step).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
-/** What ajv finds, in the form in which schemaErrors tells it, without what is about alternatives. */
-function expectedErrors(validate: ReturnType<typeof ajv.compile>, value: unknown): readonly string[] {
-  if (validate(value)) return []
-  return (validate.errors ?? [])
+/** What ajv finds; the errors in the form in which schemaErrors tells them, without what is about alternatives. */
+function expectedErrors(
+  validate: ReturnType<typeof ajv.compile>,
+  value: unknown,
+): { readonly isSound: boolean; readonly told: readonly string[] } {
+  if (validate(value)) return { isSound: true, told: [] }
+  const told = (validate.errors ?? [])
     .filter(({ keyword, schemaPath }) => keyword !== 'propertyNames' && !/\/oneOf(\/|$)/.test(schemaPath))
     .map(({ keyword, instancePath, params, propertyName }) => {
       const name = propertyName ?? params.missingProperty ?? params.additionalProperty
       return `${keyword} ${instancePath}${name === undefined ? '' : pointer([name])}`
     })
+  return { isSound: false, told }
 }
 
 describe('schemaErrors', () => {
@@ -62,19 +69,17 @@ describe('schemaErrors', () => {
       const validate = ajv.compile(schema)
       const dice = new Dice(seededRandom(23))
       const seen = { sound: 0, broken: 0 }
-      for (let round = 0; round < ROUNDS; round++) {
+      const rounds = subschemas(schema).length < MANY_FIELDS ? ROUNDS.few : ROUNDS.many
+      for (let round = 0; round < rounds; round++) {
         let value = sampleOf(schema, dice)
         for (let times = dice.below(4); times > 0; times--) value = spoil(value, dice)
         const errors = schemaErrors(schema, value)
-        const said = JSON.stringify(value)?.slice(0, 2_000)
-        assert.equal(errors.length === 0, validate(value), said)
         seen[errors.length === 0 ? 'sound' : 'broken']++
         const outside = errors.filter(({ keyword, schema: rule }) => keyword !== 'oneOf' && !alternatives.has(rule))
-        assert.deepEqual(
-          outside.map(({ keyword, path }) => `${keyword} ${pointer(path)}`),
-          expectedErrors(validate, value),
-          said,
-        )
+        const found = outside.map(({ keyword, path }) => `${keyword} ${pointer(path)}`)
+        const { isSound, told } = expectedErrors(validate, value)
+        if (isSound === (errors.length === 0) && isDeepStrictEqual(found, told)) continue
+        assert.deepEqual({ isSound: errors.length === 0, found }, { isSound, found: told }, JSON.stringify(value)?.slice(0, 2_000))
       }
       assert.ok(seen.sound > 5 && seen.broken > 50, JSON.stringify(seen))
     })

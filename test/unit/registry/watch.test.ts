@@ -5,6 +5,7 @@ import { definitionOf } from '../../../src/api/scheme.ts'
 import { ApiError } from '../../../src/api/status.ts'
 import type { WatchEvent } from '../../../src/api/watch-event.ts'
 import type { WatchQuery } from '../../../src/registry/registry.ts'
+import { WATCH_BACKLOG } from '../../../src/storage/watch-hub.ts'
 import { settle } from '../../support/fake-clock.ts'
 import { type TestedRegistry, testRegistry } from './support.ts'
 
@@ -154,7 +155,7 @@ test('a watcher that sleeps through more than is held for it gets every change f
   const iterator = events[Symbol.asyncIterator]()
   const first = iterator.next()
   await settle()
-  const count = 6_000
+  const count = WATCH_BACKLOG + 100
   for (let n = 0; n < count; n++) await maps.patch({ name: 'one' }, { type: 'merge', value: { data: { n: String(n) } } })
   const seen = [(await first).value]
   while (seen.length < count) seen.push((await iterator.next()).value)
