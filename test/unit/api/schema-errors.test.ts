@@ -10,7 +10,7 @@ import { Dice, sampleOf, spoil } from '../../support/spoil.ts'
 
 const ANNOTATIONS = ['title', 'description', 'default']
 /** Of a kind with many fields, and of one with few. */
-const ROUNDS = { many: 600, few: 200 }
+const ROUNDS = { many: 600, few: 250 }
 const MANY_FIELDS = 200
 
 const ajv = new Ajv2020({
