@@ -7,6 +7,7 @@ import type { ConfigMap, Event, KindMap, ManifestSource, ManifestSourceSpec } fr
 import type { FetchFailure, ManifestOrigin, SourceFile } from '../../src/gitops/snapshot.ts'
 import { createGitOps } from '../../src/gitops/source-controller.ts'
 import { ControlPlaneEnv, type EnvOptions } from './control-plane-env.ts'
+import { settle } from './fake-clock.ts'
 
 /** Files that a test writes, in place of a directory or repository. */
 export class FakeOrigin implements ManifestOrigin {
@@ -124,6 +125,8 @@ export class SourceWorld {
   /** Lets all happen that needs no more than the gathering of file events and a few retries. */
   async settle(): Promise<void> {
     await this.env.clock.advance(300)
+    // What is only checked leaves no trace in the store by which `quiet` could tell.
+    for (let turn = 0; turn < 30; turn++) await settle()
     await this.env.quiet()
   }
 
