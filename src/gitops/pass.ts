@@ -4,7 +4,7 @@ import { inParallel, WRITES } from '../base/in-parallel.ts'
 import { jsonEqual } from '../base/json.ts'
 import { nextTurn } from '../base/turn.ts'
 import type { Client } from '../client/client.ts'
-import { type ApplyOutcome, applyManifest, conflictsOf, type Placed } from '../manifest/apply.ts'
+import { type Applied, applyManifest, conflictsOf, type Placed } from '../manifest/apply.ts'
 import { validateHere } from '../manifest/local-check.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import { rankOf } from '../manifest/order.ts'
@@ -46,12 +46,18 @@ export interface PassRequest {
   readonly signal: AbortSignal
 }
 
+/** Written in this pass. */
+export interface AppliedObject extends Applied {
+  /** As in the inventory. */
+  readonly id: string
+}
+
 export interface PassOutcome {
   readonly problems: readonly Problem[]
   readonly notes: readonly string[]
   /** What is there now, sorted. The very same list as before when nothing came or went. */
   readonly inventory: readonly string[]
-  readonly applied: readonly { readonly id: string; readonly outcome: ApplyOutcome; readonly object: ApiObject }[]
+  readonly applied: readonly AppliedObject[]
   readonly drift: readonly Drift[]
   readonly pruned: readonly string[]
   /** Objects that can't be applied before they, or their namespace, are gone. */
@@ -75,19 +81,12 @@ interface Open {
   readonly before: ApiObject | undefined
 }
 
-interface Write {
-  readonly object: ApiObject
-  readonly outcome: ApplyOutcome
-  /** From whom fields were taken. */
-  readonly managers: readonly string[]
-}
-
 class Pass {
   readonly #request: PassRequest
   /** By the place of their object in `desired`, so that the same problems are told in the same order. */
   readonly #problems = new Map<string, readonly Problem[]>()
   readonly #notes: string[] = []
-  readonly #applied: { readonly id: string; readonly outcome: ApplyOutcome; readonly object: ApiObject }[] = []
+  readonly #applied: AppliedObject[] = []
   readonly #drift = new Map<string, Drift>()
   readonly #pruned: string[] = []
   readonly #going = new Set<string>()
@@ -155,7 +154,7 @@ class Pass {
       return undefined
     }
     if (before !== undefined && !this.#isFree(one, before)) return undefined
-    let checked: Write
+    let checked: Applied
     try {
       checked = await this.#write(one, before, true)
     } catch (err) {
@@ -169,7 +168,7 @@ class Pass {
       return undefined
     }
     verified.delete(one.id)
-    const drift = isRepeated && isListed(inventory, one.id) ? driftOf(one.id, before, checked.object, checked.managers) : undefined
+    const drift = isRepeated && isListed(inventory, one.id) ? driftOf(one.id, before, checked.object, managersIn(checked)) : undefined
     if (drift === undefined) return { one, before }
     this.#drift.set(one.id, drift)
     return restore ? { one, before } : undefined
@@ -188,9 +187,9 @@ class Pass {
         await nextTurn()
         this.#request.signal.throwIfAborted()
         try {
-          const { object, outcome } = await this.#write(one, before, false)
-          this.#applied.push({ id: one.id, outcome, object })
-          this.#request.verified.add(one, object)
+          const applied = await this.#write(one, before, false)
+          this.#applied.push({ id: one.id, ...applied })
+          this.#request.verified.add(one, applied.object)
         } catch (err) {
           this.#fail(one, err)
         }
@@ -201,12 +200,10 @@ class Pass {
   }
 
   /** Takes the fields from whoever has them, but for another source that keeps the object, and tells from whom. */
-  async #write({ id, placed }: Desired, before: ApiObject | undefined, dryRun: boolean): Promise<Write> {
+  async #write({ id, placed }: Desired, before: ApiObject | undefined, dryRun: boolean): Promise<Applied> {
     const { client, source, signal } = this.#request
     const yielding = (manager: string): boolean => this.#keeperOf(manager, id) === undefined
-    const options = { fieldManager: fieldManagerOf(source), dryRun, force: false, yielding, signal }
-    const { object, outcome, takenBack } = await applyManifest(client, placed, before, options)
-    return { object, outcome, managers: takenBack.map(({ manager }) => manager) }
+    return await applyManifest(client, placed, before, { fieldManager: fieldManagerOf(source), dryRun, force: false, yielding, signal })
   }
 
   async #read({ placed: { manifest, ref } }: Desired): Promise<ApiObject | undefined> {
@@ -286,4 +283,8 @@ function sortedLike(before: readonly string[], ids: readonly string[]): readonly
   if (ids.length === before.length && ids.every((id, index) => id === before[index])) return before
   const sorted = [...new Set(ids)].sort()
   return jsonEqual(sorted, before) ? before : sorted
+}
+
+function managersIn({ takenBack }: Applied): readonly string[] {
+  return takenBack.map(({ manager }) => manager)
 }

@@ -1,5 +1,4 @@
-import type { ApiObject, Kind } from '../api/object.ts'
-import { keptDefinitions } from '../api/scheme.ts'
+import type { ApiObject } from '../api/object.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Client } from '../client/client.ts'
@@ -9,6 +8,7 @@ import type { Change, WatchInformer } from '../informer/informer.ts'
 import type { SharedInformers } from '../informer/shared-informers.ts'
 import { Controller, watches } from '../reconcile/controller.ts'
 import { runAll } from '../reconcile/manager.ts'
+import { appliedDefinitions } from './applied-kinds.ts'
 import { Hints } from './hints.ts'
 import { inventoryId } from './inventory.ts'
 import type { ManifestOrigin } from './snapshot.ts'
@@ -17,9 +17,6 @@ import { askedSources, dependantsOf, type Keepers, keepersOf, usersOf } from './
 
 /** Fetches may take long, and one source must not wait for another. */
 const WORKERS = 8
-
-/** Kinds that a source doesn't apply. */
-const NOT_APPLIED: ReadonlySet<Kind> = new Set(['Instance', 'Revision', 'Event', 'Node'])
 
 export interface GitOpsOptions {
   readonly client: Client
@@ -36,9 +33,10 @@ export function createGitOps({ client, clock, log, informers, originOf }: GitOps
   const sources = informers.for('ManifestSource')
   // The informers that the garbage collector has, too: nothing is kept twice.
   const caches = new Map(
-    keptDefinitions
-      .filter(({ kind }) => !NOT_APPLIED.has(kind))
-      .map((definition) => [definition.id, { definition, informer: informers.for(definition.id) as unknown as WatchInformer<ApiObject> }]),
+    appliedDefinitions.map((definition) => [
+      definition.id,
+      { definition, informer: informers.for(definition.id) as unknown as WatchInformer<ApiObject> },
+    ]),
   )
   const hints = new Hints()
   const reconciler = new SourceReconciler({
