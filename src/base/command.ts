@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync } from 'node:fs'
 import { constants } from 'node:os'
 import nodeProcess from 'node:process'
+import { onAbort } from './abort.ts'
 
 /** Tools of our own, such as an editor, git or the server in the background: never the programs that pmk supervises. */
 export interface CommandOptions {
@@ -71,6 +72,9 @@ export function runBounded(
       } catch {
         // It has ended by itself.
       }
+      // What left the group may keep them open for ever.
+      child.stdout.destroy()
+      child.stderr.destroy()
     }
     const chunks: Buffer[] = []
     let size = 0
@@ -80,13 +84,13 @@ export function runBounded(
       else kill()
     })
     const stderr = collect(child.stderr)
-    signal.addEventListener('abort', kill, { once: true })
+    const release = onAbort(signal, kill)
     child.on('error', (err) => {
-      signal.removeEventListener('abort', kill)
+      release()
       reject(err)
     })
     child.on('close', (code, name) => {
-      signal.removeEventListener('abort', kill)
+      release()
       if (signal.aborted) reject(signal.reason)
       else {
         const number = name === null ? 0 : constants.signals[name]

@@ -10,6 +10,7 @@ import type { Problem } from '../manifest/manifest.ts'
 import { placesOf } from './directory-places.ts'
 import { type FoundFile, type FoundKustomization, TooLargeError, walkDirectory, wordsFor } from './directory-walk.ts'
 import { DirectoryWatch } from './directory-watch.ts'
+import type { Built, KustomizeOptions } from './kustomize.ts'
 import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.ts'
 
 /** A file that changed so recently may be changing still. */
@@ -22,7 +23,7 @@ const AGAIN: Millis = 50
 const LARGEST_FILE = 64 * 1024 * 1024
 
 /** Builds the manifests of a directory with a kustomization. */
-export type Kustomize = (directory: string, signal: AbortSignal) => Promise<{ readonly text: string } | { readonly problem: string }>
+export type Kustomize = (directory: string, options: KustomizeOptions) => Promise<Built>
 
 export interface DirectoryOriginOptions {
   /** Absolute. */
@@ -138,14 +139,17 @@ export class DirectoryOrigin implements ManifestOrigin {
   }
 
   async #kustomization(found: FoundKustomization, signal: AbortSignal): Promise<Known | Unread> {
-    const ages = found.files.map(({ path, stats }) => this.#ageOf(path, stats))
+    const path = kustomizationPath(found)
+    const before = this.#known.get(path)
+    const fingerprint = digestOf(found.files.map(({ path: name, stats }) => `${name}\0${fingerprintOf(stats)}\0`).join(''))
+    if (before?.fingerprint === fingerprint) return before
+    const ages = found.files.map(({ path: name, stats }) => this.#ageOf(name, stats))
     const youngest = Math.min(...ages)
     if (youngest < SETTLED) return { type: 'unsettled', retryAfter: SETTLED - youngest }
-    // What it refers to elsewhere isn't looked at here: it is built each time.
-    const built = await this.#options.kustomize(join(this.#options.path, found.path), signal)
+    const built = await this.#options.kustomize(join(this.#options.path, found.path), { signal })
     if ('problem' in built) return { type: 'problem', message: built.problem }
-    const path = kustomizationPath(found)
-    return knownAs(path, '', built.text, this.#known.get(path))
+    // What it refers to elsewhere isn't looked at here: then it is built each time.
+    return knownAs(path, built.isAlone ? fingerprint : '', built.text, before)
   }
 
   /** Since it was last changed or moved here. Of one whose time is still to come: since it was first seen as it is. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { printable } from '../base/printable.ts'
@@ -6,13 +5,17 @@ import { formatBytes } from '../base/quantity.ts'
 import type { GitReference } from '../generated/types.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import type { Kustomize } from './directory-origin.ts'
-import { GitError, GitRepository, type GitSecrets, type TreeEntry } from './git-repository.ts'
+import { GitError } from './git-command.ts'
+import { GitRepository, type GitSecrets, type TreeEntry } from './git-repository.ts'
 import { filesOf, type GitFiles } from './git-tree.ts'
 import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.ts'
 
 /** In bytes: of one file, and of all that is read of a commit. */
 const LARGEST_FILE = 4 * 1024 * 1024
 const LARGEST_SUM = 48 * 1024 * 1024
+
+/** What stands in place of a file that Git LFS keeps elsewhere. */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/'
 
 export interface GitOriginOptions {
   /** Of its own, for what it keeps of the repository. */
@@ -21,8 +24,8 @@ export interface GitOriginOptions {
   /** The Secrets that the reference names. */
   readonly secrets: () => GitSecrets | { readonly missing: string }
   readonly kustomize: Kustomize
-  /** What a fetch may write, in bytes. */
-  readonly largestPack?: number
+  /** What it may keep on disk, in bytes. */
+  readonly largestRepository?: number
 }
 
 /** A Git repository, read with the system's git. */
@@ -30,27 +33,53 @@ export class GitOrigin implements ManifestOrigin {
   readonly #options: GitOriginOptions
   readonly #repository: GitRepository
   #known: Snapshot | undefined
+  /** The commit whose signature was good, and the keys that said so. */
+  #verified = ''
 
   constructor(options: GitOriginOptions) {
-    const { directory, reference, largestPack } = options
+    const { directory, reference, largestRepository } = options
     this.#options = options
-    this.#repository = new GitRepository({ directory, reference, ...(largestPack === undefined ? {} : { largestPack }) })
+    this.#repository = new GitRepository({
+      directory,
+      reference,
+      ...(largestRepository === undefined ? {} : { largest: largestRepository }),
+    })
   }
 
   async fetch(signal: AbortSignal): Promise<Fetched> {
     const secrets = this.#options.secrets()
     if ('missing' in secrets) return { type: 'failed', reason: 'SecretNotFound', message: secrets.missing }
     try {
-      const commit = await this.#repository.fetch(secrets, signal)
-      // Keys that are trusted may change without a new commit.
-      if (secrets.trusted !== undefined) await this.#repository.verify(commit, secrets.trusted, signal)
-      if (this.#known?.revision !== commit) this.#known = await this.#read(commit, signal)
-      return { type: 'snapshot', snapshot: this.#known }
+      return { type: 'snapshot', snapshot: await this.#fetch(secrets, signal) }
     } catch (err) {
       if (signal.aborted) throw signal.reason
-      if (!(err instanceof GitError)) throw err
-      return { type: 'failed', reason: err.reason, message: err.message }
+      if (err instanceof GitError) return { type: 'failed', reason: err.reason, message: err.message }
+      const { code, message } = err as NodeJS.ErrnoException
+      if (code === undefined) throw err
+      // A full disk, above all.
+      return { type: 'failed', reason: 'GitFailed', message: `what is kept of the repository can not be written: ${message}` }
     }
+  }
+
+  /** What is kept may be broken, by a disk or by a server that was killed: then it is thrown away, once, and fetched anew. */
+  async #fetch(secrets: GitSecrets, signal: AbortSignal): Promise<Snapshot> {
+    try {
+      return await this.#take(secrets, signal)
+    } catch (err) {
+      if (!(err instanceof GitError) || err.reason !== 'GitFailed' || signal.aborted) throw err
+      await this.discard()
+      return await this.#take(secrets, signal)
+    }
+  }
+
+  async #take({ login, trusted }: GitSecrets, signal: AbortSignal): Promise<Snapshot> {
+    const commit = await this.#repository.fetch(login, signal)
+    // Keys that are trusted may change without a new commit.
+    const wanted = trusted === undefined ? '' : JSON.stringify([commit, [...trusted].sort()])
+    if (trusted !== undefined && this.#verified !== wanted) await this.#repository.verify(commit, trusted, signal)
+    this.#verified = wanted
+    if (this.#known?.revision !== commit) this.#known = await this.#read(commit, signal)
+    return this.#known
   }
 
   /** A remote tells nothing by itself: it is asked every interval, and when somebody says so. */
@@ -60,6 +89,7 @@ export class GitOrigin implements ManifestOrigin {
 
   async discard(): Promise<void> {
     this.#known = undefined
+    this.#verified = ''
     await this.#repository.discard()
   }
 
@@ -84,7 +114,9 @@ export class GitOrigin implements ManifestOrigin {
     const files: SourceFile[] = []
     for (const { path, object } of wanted) {
       try {
-        files.push({ path: printable(path), text: new TextDecoder('utf-8', { fatal: true }).decode(contents.get(object)) })
+        const text = new TextDecoder('utf-8', { fatal: true }).decode(contents.get(object))
+        if (text.startsWith(LFS_POINTER)) problems.push({ file: printable(path), message: 'is kept in Git LFS, which is not read' })
+        else files.push({ path: printable(path), text })
       } catch (err) {
         if (!(err instanceof TypeError)) throw err
         problems.push({ file: printable(path), message: 'is not UTF-8 text' })
@@ -107,7 +139,7 @@ export class GitOrigin implements ManifestOrigin {
     signal: AbortSignal,
   ): Promise<readonly SourceFile[]> {
     if (kustomizations.length === 0) return []
-    const { directory, reference, kustomize } = this.#options
+    const { directory, kustomize } = this.#options
     const tree = join(directory, 'tree')
     await rm(tree, { recursive: true, force: true })
     try {
@@ -119,13 +151,10 @@ export class GitOrigin implements ManifestOrigin {
           `a kustomization needs the whole repository, which has ${formatBytes(sum)}, more than ${formatBytes(LARGEST_SUM)}`,
         )
       const contents = await this.#repository.read([...new Set(plain.map(({ object }) => object))], signal)
-      for (const { path, object } of plain) {
-        await mkdir(join(tree, dirname(path)), { recursive: true, mode: 0o700 })
-        await writeFile(join(tree, path), contents.get(object) ?? '', { mode: 0o600 })
-      }
+      for (const { path, object } of plain) await putBelow(tree, path, contents.get(object))
       const files: SourceFile[] = []
-      for (const path of kustomizations) {
-        const built = await kustomize(join(tree, reference.path, path), signal)
+      for (const { path, real } of kustomizations) {
+        const built = await kustomize(join(tree, real), { signal, within: tree })
         const file = printable(path === '' ? 'kustomization.yaml' : `${path}/kustomization.yaml`)
         if ('problem' in built) problems.push({ file, message: built.problem.replaceAll(`${tree}/`, '') })
         else files.push({ path: file, text: built.text })
@@ -137,11 +166,19 @@ export class GitOrigin implements ManifestOrigin {
   }
 }
 
-function isPlainName(name: string): boolean {
-  return name !== '' && name !== '.' && name !== '..' && name.toLowerCase() !== '.git' && !/[\\\0]/.test(name)
+/** Throws GitError for a name that no file system has; a repository can hold them. */
+async function putBelow(root: string, path: string, content: Buffer | undefined): Promise<void> {
+  try {
+    await mkdir(join(root, dirname(path)), { recursive: true, mode: 0o700 })
+    await writeFile(join(root, path), content ?? '', { mode: 0o600, flag: 'wx' })
+  } catch (err) {
+    const { code, message } = err as NodeJS.ErrnoException
+    if (code === undefined) throw err
+    const what = ['ENAMETOOLONG', 'EEXIST', 'ENOTDIR', 'EISDIR'].includes(code) ? 'is no name for a file' : message
+    throw new GitError('PathUnreadable', `a kustomization needs the whole repository, and ${printable(path).slice(0, 200)} ${what}`)
+  }
 }
 
-/** Where a source keeps its repository: one of its own for each that it is pointed at. */
-export function repositoryDirectory(root: string, uid: string, { url }: GitReference): string {
-  return join(root, `${uid}-${createHash('sha256').update(url).digest('hex').slice(0, 12)}`)
+function isPlainName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && name.toLowerCase() !== '.git' && !/[\\\0]/.test(name)
 }

@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { printable } from '../base/printable.ts'
 import { KUSTOMIZATIONS, MANIFEST_EXTENSIONS } from './directory-walk.ts'
+import { GitError } from './git-command.ts'
 import type { TreeEntry } from './git-repository.ts'
 
 const LINK = '120000'
@@ -9,8 +10,9 @@ const DIRECTORY = '040000'
 
 /** Links that a path may lead through. */
 const MOST_LINKS = 40
-/** A repository in which links lead in circles of directories is looked at as far as this. */
-const MOST_FILES = 100_000
+/** Links that lead from directory to directory can make a few files into any number, and any depth. */
+const MOST_VISITS = 200_000
+const DEEPEST = 100
 
 export interface GitFile {
   /** Relative to the path of the source. */
@@ -19,10 +21,17 @@ export interface GitFile {
   readonly size: number
 }
 
+export interface GitKustomization {
+  /** Relative to the path of the source; empty for the source itself. */
+  readonly path: string
+  /** Where it lies in the repository, without links. */
+  readonly real: string
+}
+
 export interface GitFiles {
   readonly files: readonly GitFile[]
-  /** Directories that are built as a whole, relative to the path of the source. */
-  readonly kustomizations: readonly string[]
+  /** Directories that are built as a whole. */
+  readonly kustomizations: readonly GitKustomization[]
   readonly notes: readonly string[]
   /** False: there is no such directory in the commit. */
   readonly exists: boolean
@@ -31,6 +40,7 @@ export interface GitFiles {
 /**
  * The manifests of a commit below a path. Links are followed as far as they stay in the repository; names that begin with a dot are
  * passed over, which leaves nothing of a hostile name either: no `..` and no `.git`. `linkTargets`: the texts of the links, by object.
+ * Throws GitError when there is more than anybody means.
  */
 export function filesOf(entries: readonly TreeEntry[], path: string, linkTargets: ReadonlyMap<string, string>): GitFiles {
   return new Tree(entries, linkTargets).walk(path.replace(/\/+$/, '').replace(/^\.\/?/, ''))
@@ -41,8 +51,9 @@ class Tree {
   readonly #children = new Map<string, string[]>()
   readonly #targets: ReadonlyMap<string, string>
   readonly #files: GitFile[] = []
-  readonly #kustomizations: string[] = []
+  readonly #kustomizations: GitKustomization[] = []
   readonly #notes: string[] = []
+  #visits = 0
 
   constructor(entries: readonly TreeEntry[], targets: ReadonlyMap<string, string>) {
     this.#targets = targets
@@ -66,16 +77,19 @@ class Tree {
   #walk(real: string, path: string, above: readonly string[]): void {
     const names = [...(this.#children.get(real) ?? [])].sort()
     if (KUSTOMIZATIONS.some((name) => names.includes(name))) {
-      this.#kustomizations.push(path)
+      this.#kustomizations.push({ path, real })
       return
     }
     for (const name of names) {
-      if (name.startsWith('.') || name.includes('/') || name.includes('\\') || this.#files.length > MOST_FILES) continue
+      if (name.startsWith('.') || name.includes('/') || name.includes('\\')) continue
       this.#visit(real === '' ? name : `${real}/${name}`, path === '' ? name : `${path}/${name}`, above)
     }
   }
 
   #visit(real: string, path: string, above: readonly string[]): void {
+    this.#visits += 1
+    if (this.#visits > MOST_VISITS || above.length > DEEPEST)
+      throw new GitError('TooLarge', `more than ${MOST_VISITS} files, or ${DEEPEST} directories in one another, are no manifests`)
     const entry = this.#entries.get(real)
     if (entry?.mode === SUBMODULE) {
       this.#notes.push(`${printable(path)}: a submodule; passed over`)
@@ -89,9 +103,9 @@ class Tree {
       else this.#walk(end, path, [...above, end])
       return
     }
-    if (!MANIFEST_EXTENSIONS.includes(posix.extname(path))) return
     if (found === undefined) this.#notes.push(`${printable(path)}: a link that leads nowhere in the repository; passed over`)
-    else if (found.type === 'blob') this.#files.push({ path, object: found.object, size: found.size })
+    else if (found.type === 'blob' && MANIFEST_EXTENSIONS.includes(posix.extname(path)))
+      this.#files.push({ path, object: found.object, size: found.size })
   }
 
   /** Where a path ends after all links; undefined when nothing is there, or outside. */

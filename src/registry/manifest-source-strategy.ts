@@ -30,7 +30,8 @@ export const manifestSourceStrategy: Strategy<ManifestSource> = {
   },
 }
 
-const SCP_LIKE = /^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:[^:/\s-][^\s]*$/
+/** `git@host:path`. A colon before an at sign would be a password, which ssh takes none of. */
+const SCP_LIKE = /^(?:[A-Za-z0-9_][A-Za-z0-9._-]*@)?[A-Za-z0-9][A-Za-z0-9.-]*:[^:@\s-][^@\s]*$/
 
 function checkGit(git: ManifestSource['spec']['git']): readonly Cause[] {
   if (git === undefined) return []
@@ -51,7 +52,8 @@ function checkGit(git: ManifestSource['spec']['git']): readonly Cause[] {
 }
 
 function refusalOfUrl(url: string): string | undefined {
-  if (/[\s\0]/.test(url) || url.startsWith('-')) return 'is no address of a repository'
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach git or a terminal.
+  if (/[\s\u0000-\u001f\u007f-\u009f]/.test(url) || url.startsWith('-')) return 'is no address of a repository'
   if (!url.includes('://')) return SCP_LIKE.test(url) ? undefined : 'must begin with https://, ssh:// or file://, or be user@host:path'
   let parsed: URL
   try {
@@ -59,16 +61,28 @@ function refusalOfUrl(url: string): string | undefined {
   } catch {
     return 'is no address of a repository'
   }
-  if (!['https:', 'ssh:', 'file:'].includes(parsed.protocol)) return 'must begin with https://, ssh:// or file://, or be user@host:path'
+  // git takes them in lower case only.
+  if (!/^(https|ssh|file):\/\//.test(url)) return 'must begin with https://, ssh:// or file://, or be user@host:path'
   if (parsed.password !== '') return 'must hold no password; it belongs into a Secret, see spec.git.secretRef'
   if (parsed.protocol === 'https:' && parsed.username !== '')
     return 'must hold no user or token; they belong into a Secret, see spec.git.secretRef'
-  if (parsed.protocol === 'file:' && parsed.host !== '') return 'a file:// address has no host: file:///srv/repository.git'
+  if (parsed.protocol === 'file:' && !/^file:\/\/\/[^/]/.test(url)) return 'a file:// address has no host: file:///srv/repository.git'
+  if (parsed.protocol !== 'file:' && /^-|^$/.test(parsed.hostname)) return 'names no host'
+  if (!isDecodable(parsed.pathname)) return 'is no address of a repository: % must be followed by two digits'
   return undefined
 }
 
+function isDecodable(path: string): boolean {
+  try {
+    return !decodeURIComponent(path).includes('\0')
+  } catch {
+    return false
+  }
+}
+
+/** Without all that might be a user or a password, however it is written. */
 function withoutUser(url: string): string {
-  return url.replace(/^([a-z]+:\/\/)[^/@]*@/i, '$1')
+  return url.replace(/^([a-z]+:\/\/)?.*@/is, '$1')
 }
 
 /** The rules of git-check-ref-format, as far as they keep a name from being anything else. */
