@@ -102,7 +102,7 @@ export class LogFile {
     const beside = names.filter((name) => name.startsWith(`${basename(this.path)}.`))
     if (beside.includes(basename(this.index.path))) this.index.open()
     if (beside.includes(basename(this.#placePath))) this.#place = readJson<Place>(this.#placePath) ?? this.#place
-    for (const name of beside) if (name.endsWith('.tmp')) rmSync(join(dirname(this.path), name), { force: true })
+    for (const name of beside) if (name.endsWith('.tmp') || name.endsWith('.new')) rmSync(join(dirname(this.path), name), { force: true })
     await this.#recover(beside)
     this.#recoverRenewal()
     this.#size = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0
@@ -331,30 +331,35 @@ export class LogFile {
     this.#place = note.place
     this.#size = statSync(this.path).size
     const offset = note.place.head - note.place.base
-    switch (note.mode) {
-      case 'punch':
-        // Twice does no harm.
-        await this.#cut(notePath, offset, note.length)
-        this.#finish(note)
-        return
-      case 'truncate':
-        // It can't be told whether what stands there now is old or new: the copy goes rather than a line.
-        if (this.#size >= note.size && archive !== undefined) rmSync(archive, { force: true })
-        else this.#finish(note)
-        return
-      case 'collapse': {
-        const isUncut =
-          this.#size >= note.size &&
-          digest(readAt(this.path, offset, BLOCK)) === note.first &&
-          digest(readAt(this.path, offset + note.length - BLOCK, BLOCK)) === note.last
-        // A log of constant bytes looks the same either way: a piece doubled is better than a piece lost.
-        const isAmbiguous = note.first === note.last && note.first === note.behind
-        if (isUncut && !isAmbiguous) await this.#cut(notePath, offset, note.length)
-        this.#size = statSync(this.path).size
-        this.#setPlace({ base: note.place.head + note.length, head: note.place.head + note.length })
-        return
-      }
+    if (note.mode === 'punch') {
+      // Twice does no harm.
+      await this.#cut(notePath, offset, note.length)
+      this.#finish(note)
+      return
     }
+    const isUncut = this.#isUncut(note, offset)
+    if (note.mode === 'truncate' && isUncut) {
+      // More may have been written behind the copy: that goes rather than a line.
+      if (archive !== undefined) rmSync(archive, { force: true })
+      return
+    }
+    if (isUncut) await this.#cut(notePath, offset, note.length)
+    this.#size = statSync(this.path).size
+    this.#setPlace({ base: note.place.head + note.length, head: note.place.head + note.length })
+  }
+
+  /**
+   * Whether the piece still stands at `offset`. A log of constant bytes looks the same either way and counts as cut: a piece doubled is
+   * better than a piece lost.
+   */
+  #isUncut(note: Note, offset: number): boolean {
+    const isConstant = note.first === note.last && (note.mode === 'truncate' || note.first === note.behind)
+    return (
+      !isConstant &&
+      this.#size >= note.size &&
+      digest(readAt(this.path, offset, BLOCK)) === note.first &&
+      digest(readAt(this.path, offset + note.length - BLOCK, BLOCK)) === note.last
+    )
   }
 
   /** In memory first, which is right whatever becomes of the disk; then over what stands there, which needs no space. */

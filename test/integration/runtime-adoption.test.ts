@@ -73,26 +73,6 @@ for (const cgroups of [true, false]) {
       assert.deepEqual(death.by === 'signal' && death.signal, 'QUIT')
     })
 
-    test('a server killed at any moment of a start leaves one process or none, and the next one finishes it', async () => {
-      const delays = [0, 1, 2, 4, 6, 9, 13]
-      for (const [index, delay] of delays.entries()) {
-        await startServer()
-        const starts = join(place, `starts-${index}`)
-        const config = machine.config(['sh', '-c', `echo $$ >>${starts}; exec sleep 1000`])
-        server?.send(config)
-        await new Promise((resolve) => setTimeout(resolve, delay))
-        await killServer()
-        await machine.open()
-        const run = await machine.runtime.start(config)
-        assert.equal(run.state, 'running')
-        await eventually(() => assert.equal(readFileSync(starts, 'utf8'), `${run.state === 'running' && run.pid}\n`))
-        await machine.runtime.killTree(run.id)
-        await machine.exited(run.instance)
-        assert.equal(readFileSync(starts, 'utf8').split('\n').length, 2)
-        await machine.close()
-      }
-    })
-
     test('a launcher that is killed is replaced', async () => {
       await machine.open()
       const first = await machine.startRunning(['sleep', '1000'])

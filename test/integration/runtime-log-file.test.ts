@@ -7,7 +7,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -249,21 +248,6 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         if (isRoot) assert.deepEqual([statSync(file.path).uid, statSync(file.path).gid], [12_345, 12_346])
         else context.diagnostic('only root can give files away')
       })
-
-      for (const isRenamed of [false, true]) {
-        it(`a server killed in a renewal, ${isRenamed ? 'after' : 'before'} the new file was in its place, loses and doubles nothing`, async () => {
-          const file = await holey()
-          const end = await file.end()
-          const { head } = file
-          writeFileSync(`${file.path}.${head}-${end}`, await read(file, head))
-          if (isRenamed) writeFileSync(file.path, '')
-          const next = await reopened(file.path)
-          assert.equal(await next.end(), end)
-          appendFileSync(next.path, lines(2000, 2300))
-          await next.rotate(config(small), 0)
-          assert.equal(await read(next), lines(0, 2300))
-        })
-      }
     }
 
     // The disk was full when the cut had to be booked: the archive was deleted as if nothing had been cut, and the next look took the
@@ -319,39 +303,6 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
         }
         assert.equal(expected, 300_000)
       })
-
-      // A server can be killed behind each of these steps of a rotation; the next one must find the same bytes at the same places.
-      for (const step of ['note written', 'archive half made', 'archive made', 'cut', 'booked'] as const) {
-        it(`a rotation interrupted when its state was "${step}" is finished`, async () => {
-          const file = await newLog()
-          appendFileSync(file.path, lines(0, 1000))
-          const before = { place: readOrNothing(`${file.path}.place`), live: readFileSync(file.path) }
-          const size = statSync(file.path).size
-          const notes: string[] = []
-          const stopAt = new InterruptedTools(file.path, notes)
-          const rotating = new LogFile({ path: file.path, mode, tools: stopAt.tools, log: silentLogger, truncated: () => {} })
-          await rotating.open()
-          await rotating.rotate(config(), 0)
-          const note = notes[0] ?? assert.fail('no note was seen')
-          const [archive] = rotating.archives.list()
-          assert.ok(archive !== undefined && size === 100_000)
-          // Put the files back to how they were at that step.
-          writeFileSync(`${file.path}.rotate.1`, note)
-          if (step !== 'booked') restorePlace(file.path, before.place)
-          if (step !== 'cut' && step !== 'booked') writeFileSync(file.path, before.live)
-          if (step === 'note written' || step === 'archive half made') rmSync(archive.path)
-          if (step === 'archive half made') writeFileSync(`${archive.path}.tmp`, 'half')
-          const next = await reopened(file.path)
-          assert.equal(await read(next), lines(0, 1000))
-          appendFileSync(file.path, lines(1000, 2000))
-          await next.rotate(config(), 0)
-          assert.equal(await read(next), lines(0, 2000))
-          assert.deepEqual(
-            readdirSync(join(file.path, '..')).filter((name) => /rotate|tmp/.test(name)),
-            [],
-          )
-        })
-      }
     }
 
     it('a compressed archive can be read with gunzip', async () => {
@@ -363,29 +314,4 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(gunzipSync(readFileSync(archive?.path ?? '')).toString(), lines(0, 1000).slice(0, archive?.end))
     })
   })
-}
-
-/** Tools that keep the text of each note that lies there when a cut is made. */
-class InterruptedTools {
-  readonly tools: CutTools
-
-  constructor(path: string, notes: string[]) {
-    this.tools = {
-      host: tools.host,
-      spawn: (options) => {
-        const note = `${path}.rotate.1`
-        if (existsSync(note)) notes.push(readFileSync(note, 'utf8'))
-        return tools.spawn(options)
-      },
-    }
-  }
-}
-
-function readOrNothing(path: string): string | undefined {
-  return existsSync(path) ? readFileSync(path, 'utf8') : undefined
-}
-
-function restorePlace(path: string, place: string | undefined): void {
-  if (place === undefined) rmSync(`${path}.place`, { force: true })
-  else writeFileSync(`${path}.place`, place)
 }
