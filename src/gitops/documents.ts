@@ -79,12 +79,32 @@ export class DocumentReader {
 }
 
 function parse({ path, text }: SourceFile, variables: Substitute | undefined): readonly Manifest[] | ManifestError {
+  const read = (): readonly Manifest[] => parseManifests(path, variables === undefined ? text : substitute(path, text, variables))
   try {
-    return parseManifests(path, variables === undefined ? text : substitute(path, text, variables))
+    return withoutPositions(read(), read)
   } catch (err) {
     if (!(err instanceof ManifestError)) throw err
     return err
   }
+}
+
+/**
+ * What a parser knows of where each field stands takes many times the memory of the text, and is asked for only when something
+ * is wrong: then the text is read again.
+ */
+function withoutPositions(manifests: readonly Manifest[], read: () => readonly Manifest[]): readonly Manifest[] {
+  let known = new WeakRef(manifests)
+  const again = (): readonly Manifest[] => {
+    const still = known.deref()
+    if (still !== undefined) return still
+    const anew = read()
+    known = new WeakRef(anew)
+    return anew
+  }
+  return manifests.map((manifest, index) => {
+    const { file, line } = manifest.origin
+    return { ...manifest, origin: { file, line, lineOf: (field) => again()[index]?.origin.lineOf(field) ?? line } }
+  })
 }
 
 /** Of objects that are described twice neither counts: nobody knows which is meant. */
