@@ -21,7 +21,9 @@ export function healthOf(process: Process): Health {
   const reason = status?.reason ?? 'Pending'
   if (reason === 'Succeeded') return { state: 'healthy' }
   const message = `${name} is ${reason}${status?.message === undefined || status.message === '' ? '' : `: ${status.message}`}`
-  return { state: FAILED.has(reason) ? 'failed' : 'waiting', message }
+  if (!FAILED.has(reason)) return { state: 'waiting', message }
+  const namespace = metadata.namespace === 'default' ? '' : ` -n ${metadata.namespace}`
+  return { state: 'failed', message: `${message}; see pmk why ${metadata.name}${namespace}` }
 }
 
 /** The first Process that is not well, failed ones first. A cache that is behind what was applied shows no health. */

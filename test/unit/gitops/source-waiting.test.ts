@@ -125,7 +125,7 @@ describe('a source that waits for its Processes', () => {
     const source = await world.source('web')
     assert.match(
       world.conditionOf(source, 'Ready'),
-      /^False HealthCheckFailed: Process default\/p is GaveUp: p-0: ended with exit code 3 five times within 1m$/,
+      /^False HealthCheckFailed: Process default\/p is GaveUp: p-0: ended with exit code 3 five times within 1m; see pmk why p$/,
     )
     assert.match(world.conditionOf(source, 'Stalled'), /^True/)
     assert.equal((await world.events('HealthCheckFailed')).length, 1)
