@@ -62,7 +62,9 @@ export class RunObserver {
     if (recorded === entry.checkedRecord && dir.hasShim(entry.id)) return run
     // One written just now may be written once more in the same tick.
     entry.checkedRecord = epochOf(clock.now()) - (recorded ?? 0) > COARSE_TICK ? recorded : undefined
-    return this.refresh(entry)
+    const found = await this.refresh(entry)
+    if (found?.state === 'exited') this.#watchAnew(entry)
+    return found
   }
 
   publish(entry: Instance): void {
@@ -102,7 +104,11 @@ export class RunObserver {
 
   /** The same for what may have been changed behind our back. */
   async recheck(entry: Instance): Promise<void> {
-    if (entry.run?.state === 'running') entry.paused = this.#options.trees.isPaused(entry.root)
+    if (entry.run?.state === 'running') {
+      entry.paused = this.#options.trees.isPaused(entry.root)
+      // There may have been no watch to be had.
+      this.watch(entry)
+    }
     await this.refresh(entry)
   }
 
@@ -123,6 +129,13 @@ export class RunObserver {
     } catch (err) {
       log.warn({ instance: entry.id, err }, 'No watch on an Instance: its deaths are noticed by relisting')
     }
+  }
+
+  /** No event told of a death: the kernel may have dropped it among too many, or the watch is gone. */
+  #watchAnew(entry: Instance): void {
+    entry.watcher?.close()
+    entry.watcher = undefined
+    this.watch(entry)
   }
 
   #observe(entry: Instance, file: RunFile): Observation {

@@ -117,6 +117,21 @@ for (const cgroups of [true, false]) {
       assert.equal(next.supervised, true)
     })
 
+    test('a stopped program whose shim was killed stays stopped, and goes on when it is told to', async () => {
+      await machine.open()
+      const run = await machine.startRunning(['sleep', '1000'])
+      nodeProcess.kill(run.pid, 'SIGSTOP')
+      await eventually(() => assert.equal(readStat(run.pid)?.state, 'T'))
+      nodeProcess.kill(shimOf(run), 'SIGKILL')
+      await eventually(() => assert.equal(readStat(run.pid)?.ppid, 1))
+      await machine.reopen()
+      const now = (await machine.runtime.get(run.instance))?.run
+      assert.ok(now?.state === 'running' && now.pid === run.pid && !now.supervised, JSON.stringify(now))
+      assert.equal(readStat(run.pid)?.state, 'T')
+      await machine.runtime.signal(run.id, 'CONT', 'Main')
+      await eventually(() => assert.equal(readStat(run.pid)?.state, 'S'))
+    })
+
     test('the end of an orphan is hinted at without anybody asking', async () => {
       await machine.open()
       const run = await machine.startRunning(['sleep', '1000'])

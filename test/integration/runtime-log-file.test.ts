@@ -11,6 +11,7 @@ import {
   rmSync,
   statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -22,6 +23,7 @@ import type { Child, SpawnChild } from '../../src/runtime/child.ts'
 import { findTools } from '../../src/runtime/host.ts'
 import { type CutMode, type CutTools, probeCutMode } from '../../src/runtime/log-cut.ts'
 import { LogFile } from '../../src/runtime/log-file.ts'
+import { offsetSince } from '../../src/runtime/log-index.ts'
 import { readRange, startOfLastLines, startOfLine } from '../../src/runtime/log-reader.ts'
 import type { LogConfig } from '../../src/runtime/runtime.ts'
 import { noSmallDisk, SmallDisk } from '../support/small-disk.ts'
@@ -128,6 +130,41 @@ for (const mode of ['collapse', 'punch', 'truncate'] as const) {
       assert.equal(await read(file), lines(0, 10_000))
       assert.equal(await read(file, 123_450, 678_901), lines(0, 10_000).slice(123_450, 678_901))
       assert.equal(await file.end(), 1_000_000)
+    })
+
+    it('a live file of whole blocks, to the byte, is rotated like any other', async () => {
+      const file = await newLog()
+      const block = 4 * KIB
+      // The one of just its limit, and one that leaves nothing over.
+      for (const blocks of [16, 32]) {
+        const before = await file.end()
+        const missing = blocks * block - file.sample().live
+        appendFileSync(file.path, 'x'.repeat(missing))
+        assert.equal(await file.rotate(config(), 0), 0)
+        assert.ok(file.sample().live <= block || mode === 'truncate', `${file.sample().live} bytes are left`)
+        assert.equal(await file.end(), before + missing)
+      }
+      const end = await file.end()
+      assert.ok((await read(file)) === 'x'.repeat(end))
+    })
+
+    it('what was written since a moment is found, on both sides of a cut', async () => {
+      const file = await newLog()
+      const write = (from: number, to: number, epoch: number): void => {
+        appendFileSync(file.path, lines(from, to))
+        utimesSync(file.path, epoch / 1000, epoch / 1000)
+        file.sample({ final: true })
+      }
+      const start = Date.UTC(2026, 0, 1)
+      write(0, 400, start)
+      write(400, 800, start + 60_000)
+      await file.rotate(config(), 0)
+      write(800, 900, start + 120_000)
+      const since = (epoch: number): Promise<string> => read(file, offsetSince(file.index.read(), epoch))
+      assert.equal(await since(start), lines(0, 900))
+      assert.equal(await since(start + 30_000), lines(400, 900))
+      assert.equal(await since(start + 90_000), lines(800, 900))
+      assert.equal(await since(start + 150_000), '')
     })
 
     it('positions are the same for the next server', async () => {

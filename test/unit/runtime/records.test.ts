@@ -24,6 +24,14 @@ describe('exit records', () => {
       assert.deepEqual(parseExitRecord(text, attempt), expect)
     })
   }
+
+  test('each status is told, and is a code unless sh has said otherwise or says nothing of its signal', () => {
+    for (let status = 0; status < 256; status++) {
+      const bySignal = status === 130 || status === 141
+      assert.deepEqual(parseExitRecord(`7 ${status}\n `, 7), { status, bySignal })
+      assert.deepEqual(parseExitRecord(`Killed\n7 ${status}\n `, 7), { status, bySignal: status > 128 })
+    }
+  })
 })
 
 describe('process stat lines', () => {
