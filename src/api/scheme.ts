@@ -89,6 +89,8 @@ export interface ResourceDefinition {
     readonly status?: object
     readonly scale?: ScalePaths
     readonly requests?: readonly RequestName[]
+    /** It can be asked what it would do now. */
+    readonly preview?: object
   }
   /** Put on every new object. */
   readonly finalizers: readonly string[]

@@ -69,11 +69,12 @@ export function groupVersionsOf(definitions: readonly ResourceDefinition[]): rea
 /** Subresources with what they answer. */
 export function subresourcesOf({ group, version, kind, verbs: ofKind, subresources }: ResourceDefinition): readonly Subresource[] {
   const self = { group, version, kind }
-  const { status, scale, requests = [] } = subresources
+  const { status, scale, preview, requests = [] } = subresources
   const verbs = SUBRESOURCE_VERBS.filter((verb) => ofKind.includes(verb))
   return [
     ...(status === undefined ? [] : [{ name: 'status', responseKind: self, verbs }]),
     ...(scale === undefined ? [] : [{ name: 'scale', responseKind: { group: 'autoscaling', version: 'v1', kind: 'Scale' }, verbs }]),
+    ...(preview === undefined ? [] : [{ name: 'preview', responseKind: { ...self, kind: 'SourcePreview' }, verbs: ['get'] }]),
     ...requests.map((name) => ({ name, responseKind: self, verbs: REQUEST_VERBS[name] })),
   ]
 }

@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { AccessPolicy } from '../access/access-policy.ts'
 import type { NodeGateways } from '../api/node-gateway.ts'
 import { definitions, isQuestion } from '../api/scheme.ts'
+import type { SourcePreviewer } from '../api/source-preview.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import type { Registry } from '../registry/registry.ts'
@@ -19,6 +20,7 @@ import { metricsRoutes } from './metrics-routes.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { openApiRoutes } from './openapi-routes.ts'
 import { Peers } from './peer.ts'
+import { previewRoute } from './preview-route.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
 import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
@@ -53,6 +55,8 @@ export interface ApiServerOptions {
   readonly storeRefusal?: () => string | undefined
   /** Absent: there is no TLS port. */
   readonly tls?: TlsAuthority
+  /** Absent: nobody here reads sources of manifests. */
+  readonly preview?: SourcePreviewer
   /** Absent: backups are made some other way. */
   readonly backup?: Backup
   /** Is told of each write that a client asks for. */
@@ -117,7 +121,7 @@ class HttpApiServer implements ApiServer {
 
   constructor(options: ApiServerOptions) {
     const { registry, gateways, clock, log, version, ready, random = Math.random } = options
-    const { storeRefusal = () => undefined, backup, audit, tls } = options
+    const { storeRefusal = () => undefined, backup, audit, tls, preview } = options
     const { authenticate = createAuthentication({ clock, tokens: storedTokens(registry, clock) }) } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
@@ -127,6 +131,7 @@ class HttpApiServer implements ApiServer {
       ...healthRoutes(version, ready, storeRefusal),
       ...(backup === undefined ? [] : [backupRoute(backup)]),
       ...(tls === undefined ? [] : tlsRoutes(tls)),
+      ...(preview === undefined ? [] : [previewRoute(registry, preview)]),
       ...discoveryRoutes(definitions),
       ...openApiRoutes(definitions, version, clock),
       ...reviewRoutes(definitions, this.#policy),

@@ -18,7 +18,7 @@ import { AuditLog } from './audit-log.ts'
 import { type DataDir, dataDirAt, prepareDataDir } from './data-dir.ts'
 import { diskShortage } from './disk-space.ts'
 import { followDirectories } from './followed-directories.ts'
-import { gitOps } from './gitops.ts'
+import { clearPreviews, gitOps, sourcePreviewer } from './gitops.ts'
 import { refuseLostStore } from './lost-store.ts'
 import { connectionsFor, openFilesLimit } from './open-files.ts'
 import type { ServerOptions } from './options.ts'
@@ -65,6 +65,7 @@ async function serve(
   const clock = systemClock
   const runtime = createPosixRuntime({ dataDir: dir.path, clock, log: log.child({ part: 'runtime' }) })
   await runtime.open()
+  await clearPreviews(dir.previews)
   const registry = await createRegistry({ store, clock, log: log.child({ part: 'registry' }) })
   const clientOf = (name: string): ReturnType<typeof createLocalClient> => createLocalClient(registry, { fieldManager: name })
 
@@ -109,6 +110,7 @@ async function serve(
     },
     storeRefusal: () => store.refusal(),
     backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
+    preview: sourcePreviewer({ client: clientOf('pmk-gitops'), clock, directory: dir.previews }),
     tls: { endpoint: () => tls.endpoint(), sign: (request, ttlSeconds) => tls.sign(request, ttlSeconds) },
     ...(audit === undefined ? {} : { audit }),
     limits: { connections: connectionsFor(openFilesLimit(), LIMITS.connections) },

@@ -19,6 +19,8 @@ export interface DataDir {
   readonly auditLog: string
   /** What is kept of Git repositories. */
   readonly sources: string
+  /** What is fetched to tell what a source would change. */
+  readonly previews: string
 }
 
 /** The files of a data directory. */
@@ -34,6 +36,7 @@ export function dataDirAt(path: string): DataDir {
     kubeconfig: join(absolute, 'kubeconfig'),
     auditLog: join(absolute, 'audit.log'),
     sources: join(absolute, 'sources'),
+    previews: join(absolute, 'previews'),
   }
 }
 

@@ -1,4 +1,8 @@
+import { randomUUID } from 'node:crypto'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { objectKey } from '../api/object.ts'
+import type { SourcePreviewer } from '../api/source-preview.ts'
 import { aborted } from '../base/abort.ts'
 import type { Clock } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
@@ -11,8 +15,9 @@ import type { GitSecrets } from '../gitops/git-repository.ts'
 import { kustomize } from '../gitops/kustomize.ts'
 import type { ManifestOrigin } from '../gitops/snapshot.ts'
 import { createGitOps } from '../gitops/source-controller.ts'
-import type { Lister } from '../informer/informer.ts'
+import { previewSource } from '../gitops/source-preview.ts'
 import type { SharedInformers } from '../informer/shared-informers.ts'
+import { orAbsent } from '../manifest/live.ts'
 import type { Runnable } from '../reconcile/manager.ts'
 
 export interface GitOpsHostOptions {
@@ -31,12 +36,15 @@ export function gitOps({ directory, ...options }: GitOpsHostOptions): Runnable {
   const sources = informers.for('ManifestSource')
   const controller = createGitOps({
     ...options,
-    originOf: (source): ManifestOrigin => {
-      const { path, git } = source.spec
-      if (git === undefined) return new DirectoryOrigin({ path: path ?? '', clock, kustomize })
-      const repository = repositoryDirectory(directory, source.metadata.uid, git)
-      removeEarlier(directory, source.metadata.uid ?? '', repository).catch((err) => log.warn({ err }, 'An old repository is still there'))
-      return new GitOrigin({ directory: repository, reference: git, secrets: () => secretsOf(source, secrets), kustomize })
+    originOf: (source) => {
+      const { git } = source.spec
+      if (git !== undefined) {
+        const repository = repositoryDirectory(directory, source.metadata.uid, git)
+        removeEarlier(directory, source.metadata.uid ?? '', repository).catch((err) =>
+          log.warn({ err }, 'An old repository is still there'),
+        )
+      }
+      return originOf(source, { clock, directory, secret: (name) => secrets.get(objectKey(source.metadata.namespace, name)) })
     },
   })
   return {
@@ -57,9 +65,46 @@ export function gitOps({ directory, ...options }: GitOpsHostOptions): Runnable {
   }
 }
 
-function secretsOf({ metadata, spec }: ManifestSource, secrets: Lister<Secret>): GitSecrets | { readonly missing: string } {
+/** Tells what a ManifestSource would change now, with a reader of its own, in another directory: the one that keeps it applied goes on undisturbed. */
+export function sourcePreviewer({ client, clock, directory }: Pick<GitOpsHostOptions, 'client' | 'clock' | 'directory'>): SourcePreviewer {
+  return async (object, signal) => {
+    const source = object as ManifestSource
+    const { git } = source.spec
+    const { namespace = 'default' } = source.metadata
+    const names = [git?.secretRef?.name, git?.verify?.secretRef.name].filter((name) => name !== undefined)
+    const secrets = await Promise.all(names.map((name) => orAbsent(client.for('Secret').get({ namespace, name }, { signal }))))
+    const secret = (name: string): Secret | undefined => secrets.find((one) => one?.metadata.name === name)
+    const place = join(directory, randomUUID())
+    try {
+      return await previewSource(source, { client, clock, signal, origin: originOf(source, { clock, directory: place, secret }) })
+    } finally {
+      await rm(place, { recursive: true, force: true })
+    }
+  }
+}
+
+/** Removes what previews that were cut short by the end of a server have left. */
+export async function clearPreviews(directory: string): Promise<void> {
+  await rm(directory, { recursive: true, force: true })
+}
+
+interface OriginOptions {
+  readonly clock: Clock
+  readonly directory: string
+  /** A Secret in the namespace of the source. */
+  readonly secret: (name: string) => Secret | undefined
+}
+
+function originOf(source: ManifestSource, { clock, directory, secret }: OriginOptions): ManifestOrigin {
+  const { path, git } = source.spec
+  if (git === undefined) return new DirectoryOrigin({ path: path ?? '', clock, kustomize })
+  const repository = repositoryDirectory(directory, source.metadata.uid, git)
+  return new GitOrigin({ directory: repository, reference: git, secrets: () => secretsOf(source, secret), kustomize })
+}
+
+function secretsOf({ metadata, spec }: ManifestSource, secretOf: OriginOptions['secret']): GitSecrets | { readonly missing: string } {
   const find = (name: string): ReadonlyMap<string, string> | undefined => {
-    const secret = secrets.get(objectKey(metadata.namespace, name))
+    const secret = secretOf(name)
     if (secret === undefined) return undefined
     return new Map(Object.entries(secret.data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]))
   }

@@ -1,30 +1,29 @@
-import type { ApiObject } from '../api/object.ts'
-import { isJsonObject, type JsonObject, sortKeys } from '../base/json.ts'
-import { stringifyYaml } from '../base/yaml.ts'
 import { placeManifests } from '../manifest/apply.ts'
 import { diffManifest, findRestarts, type ManifestDiff } from '../manifest/diff.ts'
 import { readLive } from '../manifest/live.ts'
 import { loadManifests } from '../manifest/load.ts'
-import { unifiedDiff } from '../manifest/unified-diff.ts'
 import { isOurs } from './apply.ts'
 import { refuseAll } from './apply-errors.ts'
 import { CliError } from './cli-error.ts'
 import { fieldManagerFlag, fileFlags } from './common-flags.ts'
+import { diffSource } from './diff-source.ts'
+import { printDifference } from './diff-text.ts'
 import { describeError } from './errors.ts'
 import { printedName } from './resources.ts'
-import { type Context, defineVerb, type Verb } from './verb.ts'
+import { defineVerb, type Verb } from './verb.ts'
 
 /** kubectl's: 0 no differences, 1 differences, more for a failure. */
 const DIFFERENT = 1
 const FAILED = 2
 
 export const verb: Verb = defineVerb({
-  usage: 'diff -f FILE [flags]',
+  usage: 'diff -f FILE | --source NAME [flags]',
   description:
-    'Shows what apply would change: the difference of each object, the fields, and which Processes would restart. Nothing is stored.\nExit code 0: no differences; 1: differences; above 1: an error.',
-  examples: ['pmk diff -f celery.yaml', 'pmk diff -R -f manifests/'],
+    'Shows what apply would change: the difference of each object, the fields, and which Processes would restart. Nothing is stored.\nOf a ManifestSource it shows what the source would change now, with what would be removed.\nExit code 0: no differences; 1: differences; above 1: an error.',
+  examples: ['pmk diff -f celery.yaml', 'pmk diff -R -f manifests/', 'pmk diff --source web'],
   flags: {
     ...fileFlags,
+    source: { type: 'string', placeholder: 'NAME', help: 'What this ManifestSource would change now, as the server reads it' },
     ...fieldManagerFlag('pmk'),
     'force-conflicts': { type: 'boolean', help: 'As if fields were taken from any other manager' },
     'server-side': { type: 'boolean', hidden: true, help: 'Always so; accepted for habits' },
@@ -32,7 +31,11 @@ export const verb: Verb = defineVerb({
   async run({ ctx, args, flags }) {
     try {
       if (args.length > 0) throw new CliError(`unexpected arguments: ${args.join(' ')}; files are given with -f`, { usage: true })
-      if (flags.filename.length === 0) throw new CliError('must specify -f', { usage: true })
+      if (flags.source !== undefined) {
+        if (flags.filename.length > 0) throw new CliError('-f and --source cannot be given together', { usage: true })
+        return (await diffSource(ctx, flags.source)) ? DIFFERENT : 0
+      }
+      if (flags.filename.length === 0) throw new CliError('must specify -f or --source', { usage: true })
       const manifests = await loadManifests({ paths: flags.filename, recursive: flags.recursive, readInput: ctx.io.readInput })
       const placed = placeManifests(manifests, { namespace: ctx.namespace, only: ctx.namespaceGiven })
       const { client } = await ctx.connect()
@@ -44,7 +47,9 @@ export const verb: Verb = defineVerb({
       })
       const ordered = placed.flatMap((one) => diffs.get(one) ?? [])
       const restarts = await findRestarts(client, ordered, ctx.signal)
-      const texts = ordered.map((diff) => print(ctx, diff))
+      const texts = ordered.map(({ placed: { manifest, ref }, ...diff }) =>
+        printDifference(ctx, { ...diff, name: printedName(manifest.definition, ref.name) }),
+      )
       for (const { name, because } of restarts) ctx.io.write(`Process ${name} will restart: ${because.join(', ')}\n`)
       return texts.some((text) => text) ? DIFFERENT : 0
     } catch (err) {
@@ -53,44 +58,3 @@ export const verb: Verb = defineVerb({
     }
   },
 })
-
-/** Prints one difference; true when there is one. */
-function print(ctx: Context, { placed, before, after, fields }: ManifestDiff): boolean {
-  const name = printedName(placed.manifest.definition, placed.ref.name)
-  const from = { name: `live/${name}`, text: textOf(before, after, 'before') }
-  const text = unifiedDiff(from, { name: `merged/${name}`, text: textOf(after, before, 'after') })
-  if (text === '') return false
-  ctx.io.write(ctx.io.colour ? coloured(text) : text)
-  if (before === undefined) ctx.io.write(`${name} will be created\n`)
-  for (const { path, restart } of fields) ctx.io.write(`${name}: ${path} changes${restart ? ' (restart)' : ''}\n`)
-  return true
-}
-
-/** The object without what changes with every write. Values of a Secret are not shown, only which ones differ. */
-function textOf(object: ApiObject | undefined, other: ApiObject | undefined, side: 'before' | 'after'): string {
-  if (object === undefined) return ''
-  const {
-    managedFields: _,
-    resourceVersion: _version,
-    generation: _generation,
-    uid: _uid,
-    creationTimestamp: _created,
-    ...metadata
-  } = object.metadata
-  const { status: _status, ...rest } = object as ApiObject & { readonly status?: unknown }
-  const shown: JsonObject = { ...rest, metadata }
-  if (object.kind !== 'Secret') return stringifyYaml(sortKeys(shown))
-  const others = other as JsonObject | undefined
-  const hidden = ['data', 'stringData'].filter((key) => isJsonObject(shown[key])).map((key) => [key, hide(shown[key], others?.[key], side)])
-  return stringifyYaml(sortKeys({ ...shown, ...Object.fromEntries(hidden) }))
-}
-
-function hide(values: unknown, others: unknown, side: string): unknown {
-  if (!isJsonObject(values)) return values
-  const isSame = (key: string, value: unknown): boolean => isJsonObject(others) && others[key] === value
-  return Object.fromEntries(Object.entries(values).map(([key, value]) => [key, isSame(key, value) ? '***' : `*** (${side})`]))
-}
-
-function coloured(text: string): string {
-  return text.replace(/^([-+]).*$/gm, (line, sign: string) => `\u001b[${sign === '-' ? 31 : 32}m${line}\u001b[0m`)
-}
