@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Attributes } from '../access/attributes.ts'
 import type { StatusReason } from '../api/status.ts'
 import type { Clock, Millis, Timestamp } from '../base/clock.ts'
 import type { UserInfo } from '../registry/registry.ts'
-import { type RequestInfo, requestInfo } from './request-info.ts'
 
 /** Takes lines of JSON, each with its newline. Never throws, and keeps nobody waiting. */
 export interface AuditSink {
@@ -24,7 +24,7 @@ interface Entry extends AuditNotes {
   readonly id: string
   readonly time: Timestamp
   readonly begun: Millis
-  readonly info: RequestInfo
+  readonly wanted: Attributes
   readonly source: string
   readonly userAgent: string
   /** Whom the sender wants to act for, whether that is allowed or not. */
@@ -59,19 +59,19 @@ export class AuditTrail {
     this.#clock = clock
   }
 
-  /** Gives a write its id, which the client is told as `Audit-Id`. */
-  begin(request: IncomingMessage, response: ServerResponse): void {
-    const { method = '', url = '', socket, headers } = request
+  /** Gives a write its id, which the client is told as `Audit-Id`. `wantedBy` says what the request is about. */
+  begin(request: IncomingMessage, response: ServerResponse, wantedBy: () => Attributes): void {
+    const { method = '', socket, headers } = request
     if (!WRITES.has(method)) return
-    const info = requestInfo(method, url)
-    if (QUESTIONS.has(info.group)) return
+    const wanted = wantedBy()
+    if (wanted.type === 'resource' && QUESTIONS.has(wanted.group)) return
     const id = randomUUID()
     response.setHeader('Audit-Id', id)
     this.#open.set(request, {
       id,
       time: this.#clock.now(),
       begun: this.#clock.monotonic(),
-      info,
+      wanted,
       source: socket.remoteAddress ?? 'unix',
       userAgent: headers['user-agent'] ?? '',
       asked: headers['impersonate-user']?.toString(),
@@ -117,21 +117,18 @@ export class AuditTrail {
   }
 }
 
+/** What a line says of what the request is about. What is absent is left out. */
+const PARTS = ['group', 'resource', 'subresource', 'namespace', 'name', 'path'] as const
+
 function lineOf(entry: Entry, code: number, reason: StatusReason | undefined, duration: Millis): string {
-  const { time, id, info, user, impersonatedBy, asked, dryRun, source, userAgent } = entry
-  const { verb, group, resource, subresource, namespace, path } = info
-  const name = info.name || entry.name
+  const { time, id, wanted, user, impersonatedBy, asked, dryRun, source, userAgent } = entry
+  const about: { readonly [Part in (typeof PARTS)[number]]?: string | undefined } =
+    wanted.type === 'path' ? { path: wanted.path } : { ...wanted, name: wanted.name || entry.name }
   const line = JSON.stringify({
     time,
     id,
-    verb,
-    // What is absent is left out.
-    group: group || undefined,
-    resource: cut(resource),
-    subresource: cut(subresource),
-    namespace: cut(namespace),
-    name: cut(name),
-    path: resource === '' ? cut(path) : undefined,
+    verb: wanted.verb,
+    ...Object.fromEntries(PARTS.map((part) => [part, cut(about[part])])),
     dryRun: dryRun || undefined,
     user: cut(user?.name),
     groups: user?.groups,

@@ -4,6 +4,7 @@ import { AUTHENTICATED, MASTERS } from '../access/well-known.ts'
 import { apiError } from '../api/status.ts'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import type { UserInfo } from '../registry/registry.ts'
+import { isOfWebPage } from './origin.ts'
 
 /** Who a certificate is for. That our authority signed it was checked when the connection was made; its time wasn't. */
 export interface ClientCertificate {
@@ -44,14 +45,14 @@ export interface AuthenticationOptions {
 
 /**
  * By the unix socket, else by the client's certificate, else by its token; the first that holds decides. A browser shows its
- * certificate for whatever page asks: with an Origin only a token counts.
+ * certificate for whatever page asks: then only a token counts.
  */
 export function createAuthentication({ clock, tokens }: AuthenticationOptions): Authenticate {
   // Whoever may open the socket is the server's own user.
   const self: UserInfo = { name: userInfo().username, groups: [MASTERS, AUTHENTICATED] }
   return ({ local, certificate, headers }) => {
     if (local) return self
-    const shown = headers.origin === undefined ? certificate : undefined
+    const shown = isOfWebPage(headers) ? undefined : certificate
     const certified = shown && userOf(shown, epochOf(clock.now()))
     if (certified !== undefined) return certified
     const token = tokenOf(headers)

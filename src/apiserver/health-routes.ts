@@ -32,7 +32,7 @@ export function healthRoutes(version: string, ready: () => Readiness, storeRefus
     ...checkRoutes('livez', lives, 'not alive'),
     ...checkRoutes('readyz', serves, 'not ready'),
   ]
-  return routes.map((route) => ({ ...route, vital: true, public: true }))
+  return routes.map((route) => ({ ...route, public: true }))
 }
 
 /** What is wrong; undefined: nothing. */

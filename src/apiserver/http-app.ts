@@ -1,29 +1,20 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
-import {
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  type RawRequestDefaultExpression as RawRequest,
-} from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { AccessPolicy } from '../access/access-policy.ts'
-import { ApiError, apiError, type Status } from '../api/status.ts'
+import { apiError, type Status } from '../api/status.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
-import type { UserInfo } from '../registry/registry.ts'
 import { type Granted, type Guard, guardOf } from './access-control.ts'
 import type { AuditTrail } from './audit.ts'
-import type { Authenticate, Peer } from './authentication.ts'
-import { Cancellation, Deadlines, InFlight, type Limits, tooMany } from './limits.ts'
-import { refusalOfWebPage } from './origin.ts'
-import { queryOf } from './query.ts'
-import type { Wish } from './request-attributes.ts'
-import type { Answer, ApiRequest, Handler, Route, StreamAnswer } from './route.ts'
+import { Gatekeeper, type GatekeeperOptions } from './gatekeeper.ts'
+import { Cancellation, Deadlines, InFlight, type Limits } from './limits.ts'
+import { checkParameters, targetOf, wishOf } from './read-request.ts'
+import { attributesOfRoute } from './request-attributes.ts'
+import { type Answer, type ApiRequest, type Handler, handlerFor, type Route, type StreamAnswer } from './route.ts'
 import { sendStatus, sendText } from './send.ts'
 import { BODY_LIMIT, NO_SUCH_METHOD, NO_SUCH_PATH, statusOf } from './status-errors.ts'
 import { sendStream } from './stream.ts'
-import { asksForWebSocket, refusalOfUpgrade, type Upgrade } from './upgrade.ts'
+import { asksForWebSocket, type Upgrade } from './upgrade.ts'
 import { sendMessages } from './web-socket.ts'
 
 /** Names have up to 253 characters, each of which may be written as three. */
@@ -35,48 +26,30 @@ export const LINGER: Millis = 1_000
 /** Answers from this size on are counted among the bytes that are held for clients. */
 const LARGE = 64 * 1024
 
-/** Who asks a public route. */
-const ANONYMOUS: UserInfo = { name: 'system:anonymous', groups: ['system:unauthenticated'] }
-
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE']
 
 const noCompiler = (): never => {
   throw new Error('routes have no schemas')
 }
 
-export interface HttpAppOptions {
-  readonly routes: readonly Route[]
-  readonly authenticate: Authenticate
-  readonly peerOf: (socket: Socket) => Peer
-  /** By which clients over TCP may call this server: lower case, addresses without brackets. */
-  readonly names: () => ReadonlySet<string>
+export interface HttpAppOptions extends Omit<GatekeeperOptions, 'inFlight'> {
   readonly policy: AccessPolicy
   readonly clock: Clock
   readonly log: Logger
   readonly limits: Limits
-  /** Whether a connection is one too many: then it may ask for the server's health only. */
-  readonly isCrowded: (socket: Socket) => boolean
   readonly audit?: AuditTrail
 }
 
 /** The routes behind a function that answers HTTP requests, with everything that is the same for all of them. */
 export class HttpApp {
   readonly #app: FastifyInstance
-  readonly #authenticate: Authenticate
-  readonly #peerOf: (socket: Socket) => Peer
-  readonly #names: () => ReadonlySet<string>
-  readonly #users = new WeakMap<IncomingMessage, UserInfo>()
-  readonly #public: ReadonlySet<string | undefined>
+  readonly #gatekeeper: Gatekeeper
+  readonly #isLocal: (request: IncomingMessage) => boolean
   readonly #clock: Clock
   readonly #log: Logger
   readonly #inFlight: InFlight
   readonly #limits: Limits
-  readonly #isCrowded: (socket: Socket) => boolean
   readonly #audit: AuditTrail | undefined
-  /** Paths of the routes that are served however much is going on. */
-  readonly #vital: ReadonlySet<string | undefined>
-  /** How to say that a request is over. */
-  readonly #ends = new WeakMap<IncomingMessage, () => void>()
   readonly #upgrades = new WeakMap<IncomingMessage, Upgrade>()
   readonly #deadlines: Deadlines
   readonly #streams = new Set<Cancellation>()
@@ -84,16 +57,13 @@ export class HttpApp {
   readonly #grants = new WeakMap<Cancellation, Granted>()
   #stopping = false
 
-  constructor({ routes, authenticate, policy, peerOf, names, clock, log, limits, isCrowded, audit }: HttpAppOptions) {
+  constructor({ policy, clock, log, limits, audit, ...options }: HttpAppOptions) {
+    const { routes, peerOf } = options
     this.#inFlight = new InFlight(limits)
+    this.#gatekeeper = new Gatekeeper({ ...options, inFlight: this.#inFlight })
+    this.#isLocal = ({ socket }) => peerOf(socket).local
     this.#limits = limits
-    this.#isCrowded = isCrowded
     this.#audit = audit
-    this.#vital = new Set(routes.filter(({ vital }) => vital === true).map(({ path }) => path))
-    this.#public = new Set(routes.filter((route) => route.public === true).map(({ path }) => path))
-    this.#authenticate = authenticate
-    this.#peerOf = peerOf
-    this.#names = names
     policy.onChange(() => this.#endForbidden())
     this.#clock = clock
     this.#log = log
@@ -106,19 +76,19 @@ export class HttpApp {
       routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
       // No route has a schema of Fastify's: what would compile one isn't loaded.
       schemaController: { compilersFactory: { buildValidator: noCompiler, buildSerializer: noCompiler } },
-      rewriteUrl: (request) => tidyUrl(request, fixedPaths),
-      frameworkErrors: (err, _request, reply) => {
-        void sendStatus(reply as FastifyReply, statusOf(err, log))
-      },
+      rewriteUrl: (request) => targetOf(request, fixedPaths),
+      frameworkErrors: (err, request, reply) => void this.#refuseUnread(request as FastifyRequest, reply as FastifyReply, err),
     })
     this.#app.removeAllContentTypeParsers()
     // Bodies stay bytes: what they are is decided by each route.
     this.#app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+    const ofNoRoute = attributesOfRoute('')
+    const attributesOf = new Map(routes.map(({ path }) => [path, attributesOfRoute(path)]))
     this.#app.addHook('onRequest', (request, reply, done) => {
-      audit?.begin(request.raw, reply.raw)
-      done(this.#refusalOf(request.raw) ?? this.#admit(request, reply))
+      const { raw, routeOptions } = request
+      audit?.begin(raw, reply.raw, () => (attributesOf.get(routeOptions.url ?? '') ?? ofNoRoute)(wishOf(request)))
+      this.#admit(request, reply).then(() => done(), done)
     })
-    this.#app.addHook('onRequest', (request, reply, done) => this.#identify(request, reply, done))
     this.#app.setErrorHandler((err, request, reply) => this.#refuse(request, reply, statusOf(err, log)))
     this.#app.setNotFoundHandler((request, reply) => {
       // A method that no route knows ends here even on a path that is served.
@@ -193,14 +163,14 @@ export class HttpApp {
       const { text } = answer
       // What a write has done is told in any case, and what leaves in pieces isn't held.
       if (request.method === 'GET' && typeof text === 'string' && text.length >= LARGE) {
-        reply.raw.once('close', this.#inFlight.hold(text.length))
+        reply.raw.once('close', this.#inFlight.hold(text.length, this.#isLocal(request.raw)))
       }
       const { stalledAfter } = this.#limits
       await sendText(request, reply, answer, { warnings, clock: this.#clock, cancellation, stalledAfter })
     } else {
-      const endStream = this.#inFlight.beginStream()
+      const endStream = this.#inFlight.beginStream(this.#isLocal(request.raw))
       this.#audit?.end(request.raw, 200)
-      this.#ends.get(request.raw)?.()
+      this.#gatekeeper.release(request.raw)
       await this.#stream(request, reply, answer, cancellation).finally(endStream)
     }
   }
@@ -210,69 +180,26 @@ export class HttpApp {
     return sendStatus(reply, status)
   }
 
-  /** Why a request isn't even looked at, if so. */
-  #refusalOf(request: IncomingMessage): Error | undefined {
-    const { headers } = request
-    const encoding = headers['content-encoding']
-    if (encoding !== undefined && encoding !== 'identity') {
-      return apiError('UnsupportedMediaType', `content encoding ${JSON.stringify(encoding)} is not accepted, send the body as it is`)
-    }
-    const refusal = this.#upgrades.has(request) ? refusalOfUpgrade(request) : undefined
-    return refusal ?? (this.#peerOf(request.socket).local ? undefined : refusalOfWebPage(headers, this.#names()))
+  /** Fails with the ApiError for which it isn't let in. */
+  async #admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const user = await this.#gatekeeper.admit(raw, reply.raw, routeOptions.url, this.#upgrades.has(raw))
+    this.#audit?.note(raw, { user })
   }
 
-  /** Before the body is read, since bodies are what takes room. Gives the reason for which there is no room. */
-  #admit({ raw, routeOptions }: FastifyRequest, reply: FastifyReply): Error | undefined {
-    if (this.#vital.has(routeOptions.url)) return undefined
-    try {
-      if (this.#isCrowded(raw.socket)) throw tooMany('connections')
-      const end = this.#inFlight.beginRequest(lengthOf(raw))
-      this.#ends.set(raw, end)
-      reply.raw.once('close', end)
-      return undefined
-    } catch (err) {
-      if (!(err instanceof ApiError)) throw err
-      // Nobody waits for the rest of the body, and a crowded server is better off without the connection.
-      reply.raw.shouldKeepAlive = false
-      return err
-    }
-  }
-
-  /** Before the body is read, and before anything is told about paths: nothing is for strangers but the public routes. */
-  #identify({ raw, routeOptions }: FastifyRequest, reply: FastifyReply, done: (err?: Error) => void): void {
-    if (this.#public.has(routeOptions.url)) {
-      done()
-      return
-    }
-    const refuse = (err: Error): void => {
-      // Nobody waits for the rest of the body.
-      if (lengthOf(raw) > 0) reply.raw.shouldKeepAlive = false
-      done(err)
-    }
-    const accept = (user: UserInfo): void => {
-      this.#users.set(raw, user)
-      this.#audit?.note(raw, { user })
-      done()
-    }
-    try {
-      const user = this.#authenticate({ ...this.#peerOf(raw.socket), headers: raw.headers })
-      if (user instanceof Promise) user.then(accept, refuse)
-      else accept(user)
-    } catch (err) {
-      refuse(err as Error)
-    }
+  /** An address that the router can't read is told of to those only who are let in. */
+  async #refuseUnread(request: FastifyRequest, reply: FastifyReply, err: unknown): Promise<void> {
+    const reason = await this.#admit(request, reply).then(
+      () => err,
+      (refusal: unknown) => refusal,
+    )
+    await sendStatus(reply, statusOf(reason, this.#log))
   }
 
   async #run(handler: Handler, guard: Guard, request: FastifyRequest, cancellation: Cancellation, warnings: string[]): Promise<Answer> {
     const { raw, headers, body } = request
-    const url = raw.url ?? '/'
-    const wish: Wish = {
-      method: request.method,
-      path: url.split('?', 1)[0] ?? url,
-      query: queryOf(url),
-      parameters: checkedParameters(request.params as Readonly<Record<string, string>>),
-    }
-    const granted = guard(this.#users.get(raw) ?? ANONYMOUS, wish, raw.headersDistinct)
+    const wish = wishOf(request)
+    checkParameters(wish)
+    const granted = guard(this.#gatekeeper.userOf(raw), wish, raw.headersDistinct)
     const { user, impersonator, admit } = granted
     if (impersonator !== undefined) this.#audit?.note(raw, { user, impersonatedBy: impersonator.name })
     this.#grants.set(cancellation, granted)
@@ -319,38 +246,4 @@ export class HttpApp {
       cancellation.abort()
     }
   }
-}
-
-/**
- * Some clients ask for discovery with doubled and trailing slashes. That is overlooked only where it can't change what is
- * meant: an object without a name must not become all objects.
- */
-function tidyUrl({ method, url = '/' }: RawRequest, fixedPaths: ReadonlySet<string>): string {
-  const [path = '', ...query] = url.split('?')
-  if ((method !== 'GET' && method !== 'HEAD') || !/\/(\/|$)/.test(path)) return url
-  const tidy = path.replaceAll(/\/+/g, '/').replace(/(.)\/$/, '$1')
-  return fixedPaths.has(tidy) ? [tidy, ...query].join('?') : url
-}
-
-/** What the body of a request may take up. */
-function lengthOf({ headers }: IncomingMessage): number {
-  if (headers['transfer-encoding'] !== undefined) return BODY_LIMIT
-  const length = Number(headers['content-length'] ?? 0)
-  // What is longer is refused before it is read.
-  return length <= BODY_LIMIT ? length : 0
-}
-
-function handlerFor(route: Route, method: string): Handler {
-  const name = method === 'HEAD' ? 'GET' : method
-  const handler = Object.hasOwn(route.methods, name) ? route.methods[name as keyof Route['methods']] : undefined
-  if (handler === undefined) throw apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
-  return handler
-}
-
-/** No name holds a slash, however it was written, so none leads out of its collection. */
-function checkedParameters(parameters: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
-  for (const value of Object.values(parameters)) {
-    if (value === '' || value === '.' || value === '..' || /[/\\\0]/.test(value)) throw apiError('NotFound', NO_SUCH_PATH, {})
-  }
-  return parameters
 }

@@ -31,6 +31,14 @@ export const LIMITS: Limits = {
 
 const REQUEST_TIMEOUT: Millis = 60_000
 
+/** The share of each limit that is kept for the unix socket: whatever crowd comes over TLS, an administrator of this host gets in. */
+const RESERVED = 1 / 8
+
+/** What of a limit somebody may use up who comes over the unix socket, or doesn't. */
+export function limitFor(limit: number, isLocal: boolean): number {
+  return isLocal ? limit : limit - Math.floor(limit * RESERVED)
+}
+
 /** Counts what is under way, and refuses what would be too much. */
 export class InFlight {
   readonly #limits: Limits
@@ -43,12 +51,12 @@ export class InFlight {
   }
 
   /**
-   * With the length of its body. Throws ApiError(TooManyRequests). The returned function says that the request is over; it may be
-   * called twice.
+   * With the length of its body, and whether it comes over the unix socket. Throws ApiError(TooManyRequests). The returned function
+   * says that the request is over; it may be called twice.
    */
-  beginRequest(bytes: number): () => void {
-    if (this.#requests >= this.#limits.requests) throw tooMany('requests')
-    const release = this.hold(bytes)
+  beginRequest(bytes: number, isLocal: boolean): () => void {
+    if (this.#requests >= limitFor(this.#limits.requests, isLocal)) throw tooMany('requests')
+    const release = this.hold(bytes, isLocal)
     this.#requests += 1
     return once(() => {
       this.#requests -= 1
@@ -57,8 +65,8 @@ export class InFlight {
   }
 
   /** As `beginRequest`, for bytes that lie about until somebody takes them. What is too large for all limits passes alone. */
-  hold(bytes: number): () => void {
-    if (this.#held > 0 && this.#held + bytes > this.#limits.heldBytes) throw tooMany('bytes of requests and answers')
+  hold(bytes: number, isLocal: boolean): () => void {
+    if (this.#held > 0 && this.#held + bytes > limitFor(this.#limits.heldBytes, isLocal)) throw tooMany('bytes of requests and answers')
     this.#held += bytes
     return once(() => {
       this.#held -= bytes
@@ -66,8 +74,8 @@ export class InFlight {
   }
 
   /** As `beginRequest`, for an answer that goes on. */
-  beginStream(): () => void {
-    if (this.#streams >= this.#limits.streams) throw tooMany('watches')
+  beginStream(isLocal: boolean): () => void {
+    if (this.#streams >= limitFor(this.#limits.streams, isLocal)) throw tooMany('watches')
     this.#streams += 1
     return once(() => {
       this.#streams -= 1

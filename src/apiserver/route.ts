@@ -1,8 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { apiError } from '../api/status.ts'
 import type { Admit, UserInfo } from '../registry/registry.ts'
 import type { AuditNotes } from './audit.ts'
 import type { Query } from './query.ts'
 import type { RawBody } from './request-body.ts'
+import { NO_SUCH_METHOD } from './status-errors.ts'
 
 /** One request, as a route sees it. */
 export interface ApiRequest {
@@ -58,10 +60,16 @@ export interface Route {
   readonly methods: { readonly [M in Method]?: Handler }
   /** It may take longer than other requests: what it asks for has a time limit of its own. */
   readonly patient?: true
-  /** Answered also while the server is overloaded. */
-  readonly vital?: true
-  /** Answered to everybody, without credentials. */
+  /** Answered to everybody, without credentials, also while the server is overloaded. Nobody's body is read. */
   readonly public?: true
+}
+
+/** Throws ApiError(MethodNotAllowed). */
+export function handlerFor({ methods }: Route, method: string): Handler {
+  const name = method === 'HEAD' ? 'GET' : method
+  const handler = Object.hasOwn(methods, name) ? methods[name as Method] : undefined
+  if (handler === undefined) throw apiError('MethodNotAllowed', NO_SUCH_METHOD, {})
+  return handler
 }
 
 export const JSON_TYPE = 'application/json'

@@ -12,6 +12,8 @@ import { agentRoutes } from './agent-routes.ts'
 import { type AuditSink, AuditTrail } from './audit.ts'
 import { type Authenticate, createAuthentication } from './authentication.ts'
 import { type Backup, backupRoute } from './backup-route.ts'
+import { refuseBrokenRequest, refuseExpectation } from './broken-requests.ts'
+import { Connections } from './connections.ts'
 import { discoveryRoutes } from './discovery.ts'
 import { healthRoutes, type Readiness } from './health-routes.ts'
 import { HttpApp, LINGER } from './http-app.ts'
@@ -23,18 +25,15 @@ import { Peers } from './peer.ts'
 import { previewRoute } from './preview-route.ts'
 import { resourceRoutes } from './resource-routes.ts'
 import { reviewRoutes } from './review-routes.ts'
-import { JSON_TYPE, jsonAnswer, type Route } from './route.ts'
+import { jsonAnswer, type Route } from './route.ts'
 import { createSecureServer, secureContextOf, type TlsCredentials } from './secure-server.ts'
 import { BACKLOG, listenOnSocket } from './socket.ts'
-import { statusOfCode } from './status-errors.ts'
 import { type TlsAuthority, tlsRoutes } from './tls-routes.ts'
 import { storedTokens } from './token-verifier.ts'
 import { responseOn } from './upgrade.ts'
 
 /** How often it is looked for slow requests: so many times within what the head of one may take. */
 const LOOKS_FOR_SLOW = 4
-/** Connections beyond the limit, so that a crowded server can still be asked how it is. */
-const HEALTH_CONNECTIONS = 50
 /** Idle connections stay open for this long, so that clients that ask now and then needn't connect anew. */
 const KEEP_ALIVE: Millis = 5 * 60_000
 /** How long requests under way may take to end when the server stops. */
@@ -109,8 +108,7 @@ class HttpApiServer implements ApiServer {
   /** The names by which clients over TCP may call this server. */
   #names: ReadonlySet<string> = new Set()
   readonly #limits: Limits
-  #connections = 0
-  readonly #crowded = new WeakSet<Socket>()
+  readonly #connections: Connections
   readonly #answers = new OpenAnswers()
   /** Those that Node has given away, and no longer closes with the others. */
   readonly #upgraded = new Set<Socket>()
@@ -125,6 +123,7 @@ class HttpApiServer implements ApiServer {
     const { authenticate = createAuthentication({ clock, tokens: storedTokens(registry, clock) }) } = options
     this.#clock = clock
     this.#limits = { ...LIMITS, ...options.limits }
+    this.#connections = new Connections(this.#limits.connections)
     this.#policy = new AccessPolicy({ registry, clock, log })
     const keptOrSeen = definitions.filter((definition) => !isQuestion(definition))
     const routes: readonly Route[] = [
@@ -151,7 +150,7 @@ class HttpApiServer implements ApiServer {
       clock,
       log,
       limits: this.#limits,
-      isCrowded: (socket) => this.#crowded.has(socket),
+      isCrowded: (socket) => this.#connections.isCrowded(socket),
       ...(audit === undefined ? {} : { audit: new AuditTrail({ sink: audit, clock }) }),
     })
   }
@@ -165,7 +164,7 @@ class HttpApiServer implements ApiServer {
   }
 
   get connections(): number {
-    return this.#connections
+    return this.#connections.open
   }
 
   get held(): number {
@@ -178,7 +177,7 @@ class HttpApiServer implements ApiServer {
     const server = createServer(this.#httpOptions(), this.#onRequest)
     server.on('connection', (socket) => {
       this.#peers.addLocal(socket)
-      this.#count(server, socket)
+      this.#connections.add(server, socket, true)
     })
     this.#answerOthers(server)
     await listenOnSocket(server, socketPath)
@@ -195,10 +194,10 @@ class HttpApiServer implements ApiServer {
       onRequest: this.#onRequest,
       onConnection: (secure, plain) => {
         this.#peers.addSecure(secure)
-        if (this.#crowded.has(plain)) this.#crowded.add(secure)
+        this.#connections.pass(plain, secure)
       },
     })
-    server.on('connection', (socket: Socket) => this.#count(server, socket))
+    server.on('connection', (socket: Socket) => this.#connections.add(server, socket, false))
     this.#answerOthers(server)
     this.#setNames(credentials)
     await new Promise<void>((resolve, reject) => {
@@ -227,6 +226,8 @@ class HttpApiServer implements ApiServer {
     return {
       highWaterMark: RESPONSE_BUFFER,
       maxHeaderSize: MAX_HEADER_SIZE,
+      // A request without one is refused like one with another.
+      requireHostHeader: false,
       headersTimeout: headWithin,
       requestTimeout: receivedWithin,
       connectionsCheckingInterval: headWithin / LOOKS_FOR_SLOW,
@@ -240,7 +241,7 @@ class HttpApiServer implements ApiServer {
   }
 
   #answerOthers(server: Server | SecureServer): void {
-    server.on('clientError', (err, socket) => refuseBrokenRequest(err, socket as Socket, this.#answers.on(socket as Socket)))
+    server.on('clientError', (err, socket) => refuseBrokenRequest(err, socket as Socket, this.#answers.on(socket as Socket), LINGER))
     server.on('checkExpectation', refuseExpectation)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket as Socket, head))
   }
@@ -266,23 +267,6 @@ class HttpApiServer implements ApiServer {
       void this.#policyRun.then(resolve)
     })
     return this.#policyStart
-  }
-
-  /** One connection too many costs those that are idle their place, and may ask for the server's health. */
-  #count(server: Server | SecureServer, socket: Socket): void {
-    const { connections } = this.#limits
-    if (this.#connections >= connections + HEALTH_CONNECTIONS) {
-      socket.destroy()
-      return
-    }
-    if (this.#connections >= connections) {
-      this.#crowded.add(socket)
-      server.closeIdleConnections()
-    }
-    this.#connections += 1
-    socket.once('close', () => {
-      this.#connections -= 1
-    })
   }
 
   async close(): Promise<void> {
@@ -320,26 +304,4 @@ class HttpApiServer implements ApiServer {
 function rootRoute(routes: readonly Route[]): Route {
   const paths = routes.map(({ path }) => path).filter((path) => !path.includes(':'))
   return { path: '/', methods: { GET: () => jsonAnswer({ paths: [...paths].sort() }) } }
-}
-
-/** Of what a client may expect beforehand, only 100-continue is known. */
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  response.writeHead(417, { 'content-type': JSON_TYPE }).end(JSON.stringify(statusOfCode(417)))
-}
-
-/** What isn't HTTP, or comes too slowly, gets an answer all the same, where that is possible: not in the middle of another one. */
-function refuseBrokenRequest(err: NodeJS.ErrnoException, socket: Socket, open: readonly ServerResponse[]): void {
-  const isFree = open.length === 0 || (open.length === 1 && open[0]?.headersSent === false)
-  if (!socket.writable || err.code === 'ECONNRESET' || !isFree) {
-    socket.destroy()
-    return
-  }
-  const code = err.code === 'HPE_HEADER_OVERFLOW' ? 431 : err.code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 408 : 400
-  const status = statusOfCode(code)
-  const body = JSON.stringify(status)
-  // Who doesn't close its side, and sends no more, would keep the connection for ever.
-  socket.setTimeout(LINGER, () => socket.destroy())
-  socket.end(
-    `HTTP/1.1 ${code} ${status.message}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
-  )
 }

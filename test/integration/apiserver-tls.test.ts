@@ -11,6 +11,7 @@ import { systemClock } from '../../src/base/clock.ts'
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts'
 import { issueClient, issueServer, makeAuthority } from '../../src/pki/certificates.ts'
 import { PROCESSES, processNamed, TestApiServer } from '../support/api-server.ts'
+import { eventually } from '../support/eventually.ts'
 import { AN_HOUR, credentialsFor, TlsAccess } from '../support/tls-access.ts'
 
 const MINUTE = 60_000
@@ -67,10 +68,11 @@ describe('over TLS', () => {
     const paths = [
       ...(json.paths as readonly string[]),
       ...[PROCESSES, `${PROCESSES}/web`, `${PROCESSES}/web/status`, '/no/such/path', '/healthz/ping/more', '/versions', '//', '/apis/%zz'],
+      ...[`${PROCESSES}/${'x'.repeat(2_000)}`, '/version/../apis', '/version%2f..%2fapis', '/apis;/version', '//apis', '/apis/'],
     ].filter((path) => !/^\/(version|healthz|livez|readyz)$/.test(path))
     assert.ok(paths.length > 20, 'the server lists its paths')
     for (const path of paths) {
-      await assert.rejects(get(nobody, path), path === '/apis/%zz' ? /./ : isUnauthorized, path)
+      await assert.rejects(get(nobody, path), isUnauthorized, path)
     }
     for (const method of ['POST', 'PUT', 'PATCH', 'DELETE'] as const) {
       const body = JSON.stringify(processNamed('web'))
@@ -82,14 +84,59 @@ describe('over TLS', () => {
     assert.deepEqual((await server.client.for('Process').list()).items, [])
   })
 
-  test('a body is not read for somebody without credentials', async () => {
+  /** What the server says to these bytes, until it closes the connection. */
+  async function saidTo(bytes: string): Promise<string> {
     const socket = connect({ port: access.port, host: '127.0.0.1', ca: access.serverAuthority.certificate })
     await once(socket, 'secureConnect')
-    socket.write(`POST ${PROCESSES} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n{`)
+    socket.write(bytes)
     let text = ''
     for await (const chunk of socket) text += chunk
-    assert.match(text, /^HTTP\/1\.1 401 /)
-    assert.match(text, /connection: close/i)
+    return text
+  }
+  const HOST = 'Host: localhost\r\n'
+
+  test('a body is not read for somebody without credentials, on whatever path', async () => {
+    for (const [method, path, code] of [
+      ['POST', PROCESSES, 401],
+      ['POST', '/apis/%zz', 401],
+      ['PATCH', '/no/such/path', 401],
+      ['POST', '/version', 405],
+      ['PUT', '/livez', 405],
+      ['GET', PROCESSES, 401],
+    ] as const) {
+      for (const length of ['Content-Length: 1000000', 'Transfer-Encoding: chunked']) {
+        const text = await saidTo(`${method} ${path} HTTP/1.1\r\n${HOST}Content-Type: application/json\r\n${length}\r\n\r\n`)
+        assert.match(text, new RegExp(`^HTTP/1\\.1 ${code} `), `${method} ${path}, ${length}`)
+        assert.match(text, /connection: close/i)
+      }
+    }
+  })
+
+  test('no other way of asking tells more to somebody without credentials', async () => {
+    const upgrade =
+      'Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n'
+    const close = 'Connection: close\r\n'
+    for (const [request, answer] of [
+      [`CONNECT localhost:22 HTTP/1.1\r\n${HOST}\r\n`, /^$/],
+      [`OPTIONS * HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 401 /],
+      [`TRACE /apis HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 401 /],
+      [`PROPFIND /no/such/path HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET /apis HTTP/1.0\r\n${HOST}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET https://localhost/apis HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET /apis?watch=1 HTTP/1.1\r\n${HOST}${upgrade}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET ${PROCESSES}?watch=1 HTTP/1.1\r\n${HOST}${upgrade}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET /apis HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET /apis HTTP/1.1\r\n${HOST}Impersonate-User: root\r\nX-Remote-User: root\r\n${close}\r\n`, /^HTTP\/1\.1 401 /],
+      [`GET /apis HTTP/1.1\r\n${HOST}X: ${'x'.repeat(70_000)}\r\n\r\n`, /^HTTP\/1\.1 431 /],
+      // The first answer says nothing of who may ask the second.
+      [`GET /version HTTP/1.1\r\n${HOST}\r\nGET /apis HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 401 /],
+      // Without a Host there is none that the server is called by.
+      ['GET /version HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 403 [\s\S]*"kind":"Status"/],
+    ] as const) {
+      const text = await saidTo(request)
+      assert.match(text, answer, JSON.stringify(request.slice(0, 60)))
+      if (answer.source.startsWith('^HTTP\\/1\\.1 401')) assert.match(text, /"reason":"Unauthorized"/)
+    }
   })
 
   test('a client certificate of our authority is its user in its groups', async () => {
@@ -171,6 +218,12 @@ describe('over TLS', () => {
     // With a token it isn't the browser that says who asks; with a certificate it may be.
     assert.equal(await forged({ origin: 'https://headlamp.example', authorization: 'Bearer good-token' }, '/apis'), 200)
     assert.equal(await forged({ origin: 'https://headlamp.example', authorization: 'Bearer wrong' }, '/apis'), 401)
+    // Pictures and scripts of a page are asked for without an Origin.
+    for (const site of ['cross-site', 'same-site']) {
+      assert.equal(await forged({ 'sec-fetch-site': site }, '/apis'), 403, site)
+      assert.equal(await forged({ 'sec-fetch-site': site, authorization: 'Bearer wrong' }, '/apis'), 401, site)
+    }
+    assert.equal(await forged({ 'sec-fetch-site': 'none' }, '/apis'), 200)
     for (const origin of ['https://evil.example', access.url, 'null']) assert.equal(await forged({ origin }, '/version'), 403, origin)
   })
 
@@ -190,6 +243,23 @@ describe('over TLS', () => {
         for await (const chunk of socket) text += chunk
         assert.match(text, /^HTTP\/1\.1 401 /)
       }
+    }
+  })
+
+  test('a crowd leaves room for the unix socket', { timeout: 30_000 }, async () => {
+    const own = await TestApiServer.start({ limits: { connections: 16 } })
+    const door = await TlsAccess.open(own.server)
+    // They count though their handshakes never begin.
+    const crowd = Array.from({ length: 80 }, () => connectPlain(door.port, '127.0.0.1').on('error', () => {}))
+    try {
+      await eventually(() => assert.equal(own.server.connections, 14 + 50, 'as many as there is room for, and some to ask for the health'))
+      assert.equal((await own.raw('GET', PROCESSES)).status, 200)
+      for (const socket of crowd) socket.destroy()
+      await eventually(() => assert.equal(own.server.connections, 0, 'all are forgotten'))
+    } finally {
+      for (const socket of crowd) socket.destroy()
+      await door.close()
+      await own.stop()
     }
   })
 

@@ -43,32 +43,47 @@ test('requests that end in time share one timer, which goes when nothing is unde
 
 test('more requests than there may be are refused with the advice to come again, until others have ended', () => {
   const inFlight = new InFlight(LIMITS)
-  const ends = Array.from({ length: 1_000 }, () => inFlight.beginRequest(0))
+  const ends = Array.from({ length: 1_000 }, () => inFlight.beginRequest(0, true))
   assert.throws(
-    () => inFlight.beginRequest(0),
+    () => inFlight.beginRequest(0, true),
     (err) => hasReason(err, 'TooManyRequests') && err.status.details?.retryAfterSeconds === 1,
   )
   ends[0]?.()
   ends[0]?.()
   assert.equal(inFlight.requests, 999)
-  inFlight.beginRequest(0)
+  inFlight.beginRequest(0, true)
   assert.throws(
-    () => inFlight.beginRequest(0),
+    () => inFlight.beginRequest(0, true),
     (err) => hasReason(err, 'TooManyRequests'),
   )
+})
+
+test('an eighth of each limit is kept for the unix socket', () => {
+  const inFlight = new InFlight({ ...LIMITS, requests: 8, streams: 8, heldBytes: 80 })
+  for (let count = 0; count < 7; count++) {
+    inFlight.beginRequest(10, false)
+    inFlight.beginStream(false)
+  }
+  const isTooMany = (err: unknown): boolean => hasReason(err, 'TooManyRequests')
+  assert.throws(() => inFlight.beginRequest(0, false), isTooMany)
+  assert.throws(() => inFlight.beginStream(false), isTooMany)
+  assert.throws(() => inFlight.hold(1, false), isTooMany)
+  inFlight.beginRequest(10, true)
+  inFlight.beginStream(true)
+  assert.throws(() => inFlight.beginRequest(0, true), isTooMany)
 })
 
 test('bodies and large answers together take only so much room; what is too large for all of it passes alone', () => {
   const inFlight = new InFlight({ ...LIMITS, heldBytes: 100 })
   const isTooMany = (err: unknown): boolean => hasReason(err, 'TooManyRequests')
-  const release = inFlight.hold(1_000)
-  assert.throws(() => inFlight.beginRequest(1), isTooMany)
+  const release = inFlight.hold(1_000, true)
+  assert.throws(() => inFlight.beginRequest(1, true), isTooMany)
   assert.equal(inFlight.requests, 0, 'a refused request counts for nothing')
   release()
   release()
-  const end = inFlight.beginRequest(60)
-  assert.throws(() => inFlight.hold(41), isTooMany)
-  inFlight.hold(40)
+  const end = inFlight.beginRequest(60, true)
+  assert.throws(() => inFlight.hold(41, true), isTooMany)
+  inFlight.hold(40, true)
   end()
   assert.equal(inFlight.held, 40)
 })
