@@ -36,8 +36,19 @@ export interface YamlDocument {
 /** Deeper nesting than this is no manifest, and would be the end of every recursive function behind us. */
 const MAX_DEPTH = 200
 
-/** All documents of a text (JSON is one, too). Throws a YamlError for the first mistake. Aliases that explode are a mistake. */
-export function parseYaml(text: string): readonly YamlDocument[] {
+/** Changes the texts of documents, keys included, as if they had been written otherwise. */
+export interface YamlTexts {
+  /** Whether nothing in a map is changed. `get` gives what stands below it, by keys. */
+  readonly leaves: (get: (...path: readonly string[]) => unknown) => boolean
+  /** What comes in place of a text. `lineOf` gives the line of a part of it; asked for parts in their order. */
+  readonly edit: (text: string, lineOf: (part: string) => number) => string
+}
+
+/**
+ * All documents of a text (JSON is one, too). Throws a YamlError for the first mistake. Aliases that explode are a mistake. With
+ * `texts` a plain text that comes out otherwise is read as a plain word is: as a number, true, false or null, if it is one.
+ */
+export function parseYaml(text: string, texts?: YamlTexts): readonly YamlDocument[] {
   const lines = new LineCounter()
   const documents = parseSafely(text, lines)
   return documents.map((document) => {
@@ -45,6 +56,7 @@ export function parseYaml(text: string): readonly YamlDocument[] {
     const [error] = document.errors
     if (error !== undefined) throw new YamlError(firstLine(error.message), at(error.pos[0]))
     const duplicates: YamlDuplicate[] = []
+    if (texts !== undefined) editTexts(document, { texts, source: text, at })
     findDuplicates(document.contents, '', at, duplicates)
     return {
       value: toPlain(document, at) ?? undefined,
@@ -80,6 +92,46 @@ function* tokensOf(text: string, lines: LineCounter): Generator<CST.Token> {
 function parseSafely(text: string, lines: LineCounter): readonly Document.Parsed[] {
   const composer = new Composer({ lineCounter: lines, uniqueKeys: false, merge: true, prettyErrors: false, logLevel: 'error' })
   return [...composer.compose(tokensOf(text, lines))]
+}
+
+interface Editing {
+  readonly texts: YamlTexts
+  readonly source: string
+  readonly at: (offset: number) => YamlPosition
+}
+
+function editTexts(document: Document, { texts, source, at }: Editing): void {
+  const walk = (node: unknown, isKey: boolean): void => {
+    if (isSeq(node)) for (const item of node.items) walk(item, false)
+    else if (isMap(node)) {
+      if (texts.leaves((...path) => node.getIn(path))) return
+      for (const { key, value } of node.items) {
+        walk(key, true)
+        walk(value, false)
+      }
+    } else if (isScalar(node) && typeof node.value === 'string') {
+      const [begin = 0, end = 0] = node.range ?? []
+      let from = begin
+      const lineOf = (part: string): number => {
+        const found = source.indexOf(part, from)
+        if (found === -1 || found >= end) return at(begin).line
+        from = found + part.length
+        return at(found).line
+      }
+      const edited = texts.edit(node.value, lineOf)
+      if (edited !== node.value) node.value = node.type === 'PLAIN' && !isKey ? readPlain(document, edited) : edited
+    }
+  }
+  walk(document.contents, false)
+}
+
+function readPlain(document: Document, text: string): unknown {
+  for (const tag of document.schema.tags) {
+    if (tag.default !== true || tag.collection !== undefined || tag.test?.test(text) !== true) continue
+    const value = tag.resolve(text, () => {}, document.options as never)
+    return isScalar(value) ? value.value : value
+  }
+  return text
 }
 
 function toPlain(document: Document, at: (offset: number) => YamlPosition): unknown {

@@ -1777,7 +1777,7 @@ export interface SourceReference {
   readonly namespace?: string
 }
 /**
- * Variables for ${NAME} in the manifests. Absent: the text is taken as it is. An object with the annotation pmk.dev/substitute: disabled is left alone.
+ * Variables for ${NAME} in the texts of manifests, as Flux has them: ${NAME}, ${NAME:=default}, ${NAME:0:8}, ${NAME/old/new}, and $${NAME} for the text itself. One without value and default is an error. Not in quotes, what comes out may be a number, true, false or null; a value never changes the structure. Absent: the text is taken as it is. An object with the annotation pmk.dev/substitute: disabled is left alone.
  */
 export interface Substitution {
   /**

@@ -6,7 +6,7 @@ import { type Manifest, ManifestError, type Problem } from '../manifest/manifest
 import { parseManifests } from '../manifest/parse.ts'
 import { idOf, nameOf } from './inventory.ts'
 import type { Snapshot, SourceFile } from './snapshot.ts'
-import { type Substitute, substitute } from './substitute.ts'
+import { type Substitute, substitution } from './substitute.ts'
 
 /** Kinds that pmk makes itself, and what to write instead. */
 const NOT_YOURS: { readonly [K in Kind]?: string } = {
@@ -79,12 +79,18 @@ export class DocumentReader {
 }
 
 function parse({ path, text }: SourceFile, variables: Substitute | undefined): readonly Manifest[] | ManifestError {
-  const read = (): readonly Manifest[] => parseManifests(path, variables === undefined ? text : substitute(path, text, variables))
+  // A variable that is missing may be why something else is wrong, too.
+  let missing: Problem[] = []
+  const read = (): readonly Manifest[] => {
+    missing = []
+    return parseManifests(path, text, variables && substitution(path, variables, missing))
+  }
   try {
-    return withoutPositions(read(), read)
+    const manifests = read()
+    return missing.length > 0 ? new ManifestError(missing) : withoutPositions(manifests, read)
   } catch (err) {
     if (!(err instanceof ManifestError)) throw err
-    return err
+    return missing.length > 0 ? new ManifestError(missing) : err
   }
 }
 

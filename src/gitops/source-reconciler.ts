@@ -22,6 +22,7 @@ import { type PassOutcome, runPass } from './pass.ts'
 import type { Fetched, ManifestOrigin, Snapshot } from './snapshot.ts'
 import { type Finding, shortRevision, statusOf } from './source-status.ts'
 import { readSource, writeStatus } from './status-writer.ts'
+import { maskSecrets, type Substitute } from './substitute.ts'
 import { tellFinding, tellOutcome } from './telling.ts'
 import { TrackedSource } from './tracked-source.ts'
 import { variablesOf } from './variables.ts'
@@ -174,7 +175,9 @@ export class SourceReconciler implements Reconciler {
       .update(JSON.stringify([snapshot.revision, variables.version, namespace]))
       .digest('hex')
     const isRepeated = status?.appliedInputs === inputs
-    const { current, outcome } = await this.#pass(look, documents, desired, { isRepeated, revision: snapshot.revision })
+    const passed = await this.#pass(look, documents, desired, { isRepeated, revision: snapshot.revision })
+    const { current } = passed
+    const outcome = withoutSecrets(passed.outcome, variables.variables)
     tellOutcome(events, current, snapshot.revision, outcome, spec.drift === 'Restore' || look.isRequested)
     const isChanged = outcome.applied.some((each) => each.outcome !== 'unchanged')
     const unwell = spec.wait ? findUnwell(desired, tracked.verified, (other) => processes.get(other)) : undefined
@@ -315,4 +318,10 @@ function notesOf({ source, tracked, interval }: Look, snapshot: Snapshot, outcom
       .held(interval)
       .map((id) => `${nameOf(id)} was changed again and again; it is put back every ${every} only until that ends`),
   ]
+}
+
+/** The server repeats bad values in what it says of them. */
+function withoutSecrets(outcome: PassOutcome, variables: Substitute | undefined): PassOutcome {
+  if (variables === undefined) return outcome
+  return { ...outcome, problems: outcome.problems.map((problem) => ({ ...problem, message: maskSecrets(problem.message, variables) })) }
 }

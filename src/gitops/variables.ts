@@ -19,17 +19,25 @@ export function variablesOf(
   if (spec.substitute === undefined) return { variables: undefined, version: '' }
   const { namespace = 'default' } = metadata
   const values = new Map<string, string>()
+  const secrets = new Set<string>()
   const versions: unknown[] = []
   for (const { kind, name, optional } of spec.substitute.from ?? []) {
     const object = find(kind, namespace, name)
     if (object === undefined && !optional) return { missing: `${kind} ${namespace}/${name} of spec.substitute.from is not there` }
     versions.push([kind, name, object?.metadata.uid, object?.metadata.generation])
     for (const [key, value] of Object.entries(object?.data ?? {}))
-      if (NAME.test(key)) values.set(key, object?.kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value)
+      if (NAME.test(key)) {
+        values.set(key, object?.kind === 'Secret' ? Buffer.from(value, 'base64').toString() : value)
+        if (object?.kind === 'Secret') secrets.add(key)
+        else secrets.delete(key)
+      }
   }
   const own = Object.entries(spec.substitute.values ?? {}).sort()
-  for (const [key, value] of own) values.set(key, value)
-  return { variables: { values, digest: digestOf([...values].sort()) }, version: digestOf([versions, own]) }
+  for (const [key, value] of own) {
+    values.set(key, value)
+    secrets.delete(key)
+  }
+  return { variables: { values, secrets, digest: digestOf([...values].sort()) }, version: digestOf([versions, own]) }
 }
 
 function digestOf(value: unknown): string {

@@ -2,7 +2,7 @@ import { checkDnsLabel, checkName } from '../api/names.ts'
 import { definitions, findDefinition, type ResourceDefinition } from '../api/scheme.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import { formatBytes } from '../base/quantity.ts'
-import { parseYaml, type YamlDocument, YamlError } from '../base/yaml.ts'
+import { parseYaml, type YamlDocument, YamlError, type YamlTexts } from '../base/yaml.ts'
 import { type FieldPath, formatField, resolveField } from './field-path.ts'
 import { type Manifest, ManifestError, type ManifestObject, type Problem } from './manifest.ts'
 
@@ -15,11 +15,12 @@ const MAX_LIST_DEPTH = 5
 /**
  * The manifests of one text: YAML or JSON, several documents, lists taken apart, empty documents skipped. Says of each object
  * only what its file alone can tell: its kind is known, it has a name, no key occurs twice. Throws ManifestError with all problems.
+ * `texts`: see parseYaml.
  */
-export function parseManifests(file: string, text: string): readonly Manifest[] {
+export function parseManifests(file: string, text: string, texts?: YamlTexts): readonly Manifest[] {
   const problems: Problem[] = []
   const manifests: Manifest[] = []
-  for (const document of parseDocuments(file, text)) {
+  for (const document of parseDocuments(file, text, texts)) {
     for (const { path, position } of document.duplicates) {
       problems.push({ file, line: position.line, field: path, message: 'this key stands here a second time; keep one' })
     }
@@ -29,9 +30,9 @@ export function parseManifests(file: string, text: string): readonly Manifest[] 
   return manifests
 }
 
-function parseDocuments(file: string, text: string): readonly YamlDocument[] {
+function parseDocuments(file: string, text: string, texts: YamlTexts | undefined): readonly YamlDocument[] {
   try {
-    return parseYaml(text)
+    return parseYaml(text, texts)
   } catch (err) {
     if (!(err instanceof YamlError)) throw err
     const { line, column } = err.position

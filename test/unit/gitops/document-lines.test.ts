@@ -12,7 +12,7 @@ test('the line of a field is known long after its file was parsed', async () => 
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as () => void
   const snapshot = { revision: 'one', files: [{ path: 'a.yaml', text: TEXT }], problems: [], notes: [] }
-  const variables = { digest: 'v', values: new Map([['value', 'x']]) }
+  const variables = { secrets: new Set<string>(), digest: 'v', values: new Map([['value', 'x']]) }
   const { signal } = new AbortController()
   const { placed } = await new DocumentReader().read(snapshot, { namespace: 'default', variables, signal })
   for (let n = 0; n < 3; n++) {
