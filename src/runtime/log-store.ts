@@ -144,8 +144,11 @@ export class LogStore {
     return { log: join(this.directory(instance), 'log'), err: join(this.directory(instance), 'log.err') }
   }
 
-  /** Makes the files ready into which a run is about to write. Gives where it begins, for the caller to keep until `saveMarks`. */
-  async beginRun(config: RunConfig, attempt: number): Promise<RunMark> {
+  /**
+   * Makes the files ready into which a run is about to write. `alone`: nothing of an earlier run is left that writes to them. Gives where
+   * the run begins, for the caller to keep until `saveMarks`.
+   */
+  async beginRun(config: RunConfig, attempt: number, { alone }: { readonly alone: boolean }): Promise<RunMark> {
     const log = await this.#open(config.instance)
     await this.#retired.revoke(config.instance)
     log.config = config.logs
@@ -157,7 +160,7 @@ export class LogStore {
         chownSync(file.path, owner, config.identity?.gid ?? 0)
       }
       log.owners.set(file, owner)
-      await file.renew(config.logs)
+      if (alone) await file.renew(config.logs)
     }
     const mark = { attempt, out: await log.out.end(), err: await log.err.end() }
     // With nothing written yet there is nothing to tell apart.

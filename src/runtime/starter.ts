@@ -109,7 +109,8 @@ export class Starter {
     let mark: RunMark
     try {
       // A shim that was there is asked when it is commanded. Both end, also when one fails.
-      const beginning = [logs.beginRun(config, attempt), isFirst ? shims.ensure(entry) : undefined] as const
+      const alone = entry.run?.state !== 'exited' || !entry.run.leftovers
+      const beginning = [logs.beginRun(config, attempt, { alone }), isFirst ? shims.ensure(entry) : undefined] as const
       await Promise.allSettled(beginning)
       mark = (await Promise.all(beginning))[0]
       await applyLimits(entry, config.limits, trees)

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { InstanceId, LogConfig, Notice } from '../../src/runtime/runtime.ts'
 import { eventually } from '../support/eventually.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
+import { noSmallDisk, SmallDisk } from '../support/small-disk.ts'
 
 const MIB = 1024 * 1024
 const logs = (more: Partial<LogConfig> = {}): LogConfig => ({ maxSize: MIB, maxFiles: 1000, compress: true, mergeStderr: true, ...more })
@@ -171,6 +172,39 @@ describe('logs', () => {
     stop.abort()
     await following
     await machine.runtime.killTree(run.id)
+  })
+
+  // A log that can only be punched begins anew with a program, and what was left of the one before wrote into nowhere.
+  test('what a forking program left behind is still heard when the next one has started', { skip: noSmallDisk }, async () => {
+    const disk = new SmallDisk()
+    const other = new TestMachine({ dataDir: join(disk.path, 'data') })
+    try {
+      await other.open()
+      const [pidFile, go] = [join(disk.path, 'pid'), join(disk.path, 'go')]
+      const late = 'while ! [ -e "$2" ]; do sleep 0.01; done; echo late; exec sleep 1000'
+      const script = `seq 1 40000; (${late}) & sleep 1000 & echo $! >"$1"`
+      const config = {
+        forking: { pidFile },
+        logs: logs({ maxSize: 8 * 1024 }),
+      }
+      const first = await other.start(['sh', '-c', script, 'sh', pidFile, go], config)
+      const pid = await eventually(async () => {
+        const run = (await other.runtime.get(first.instance))?.run
+        const named = Number(existsSync(pidFile) ? readFileSync(pidFile, 'utf8') : 0)
+        assert.ok(run?.state === 'running' && run.pid === named, 'the daemon is found')
+        return run.pid
+      })
+      process.kill(pid, 'SIGKILL')
+      assert.equal((await other.exited(first.instance)).leftovers, true)
+      rmSync(pidFile)
+      await other.start(['sh', '-c', 'echo again; sleep 1000 & echo $! >"$1"', 'sh', pidFile], { ...config, instance: first.instance })
+      writeFileSync(go, '')
+      await eventually(async () => assert.equal(await other.logs(first.instance), 'again\nlate\n'))
+      assert.equal((await other.logs(first.instance, { previous: true })).slice(-12), '39999\n40000\n')
+    } finally {
+      await other.destroy()
+      disk.remove()
+    }
   })
 
   test('logs have a link by name, survive a restart of the server, and go with their Instance when that is asked', async () => {
