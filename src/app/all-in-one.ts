@@ -9,6 +9,7 @@ import { createLogger, type Logger } from '../base/log.ts'
 import { readableLine } from '../base/log-line.ts'
 import { version } from '../base/version.ts'
 import { createControllers } from '../controllers/control-plane.ts'
+import { LookTurns } from '../gitops/look-turns.ts'
 import { createLocalClient } from '../registry/local-client.ts'
 import { createRegistry } from '../registry/resource-registry.ts'
 import { createPosixRuntime } from '../runtime/posix-runtime.ts'
@@ -78,12 +79,13 @@ async function serve(
     version,
     diskShortage: () => diskShortage(dir.path),
   })
+  const turns = new LookTurns(clock)
   const controllers = createControllers({
     client: clientOf('pmk-controllers'),
     clock,
     log: log.child({ part: 'controllers' }),
     beside: (informers) => [
-      gitOps({ client: clientOf('pmk-gitops'), clock, log: log.child({ part: 'gitops' }), informers, directory: dir.sources }),
+      gitOps({ client: clientOf('pmk-gitops'), clock, log: log.child({ part: 'gitops' }), informers, directory: dir.sources, turns }),
     ],
   })
   const audit =
@@ -110,7 +112,7 @@ async function serve(
     },
     storeRefusal: () => store.refusal(),
     backup: async () => (await backupOf(store, { createdAt: clock.now(), writtenBy: version })).chunks,
-    preview: sourcePreviewer({ client: clientOf('pmk-gitops'), clock, directory: dir.previews }),
+    preview: sourcePreviewer({ client: clientOf('pmk-gitops'), clock, directory: dir.previews, turns }),
     tls: { endpoint: () => tls.endpoint(), sign: (request, ttlSeconds) => tls.sign(request, ttlSeconds) },
     ...(audit === undefined ? {} : { audit }),
     limits: { connections: connectionsFor(openFilesLimit(), LIMITS.connections) },

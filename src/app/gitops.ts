@@ -13,6 +13,7 @@ import { removeAbandoned, removeEarlier, removeLeftovers, repositoryDirectory } 
 import { GitOrigin } from '../gitops/git-origin.ts'
 import type { GitSecrets } from '../gitops/git-repository.ts'
 import { kustomize } from '../gitops/kustomize.ts'
+import type { LookTurns } from '../gitops/look-turns.ts'
 import type { ManifestOrigin } from '../gitops/snapshot.ts'
 import { createGitOps } from '../gitops/source-controller.ts'
 import { previewSource } from '../gitops/source-preview.ts'
@@ -27,10 +28,12 @@ export interface GitOpsHostOptions {
   readonly informers: SharedInformers
   /** Where repositories are kept. */
   readonly directory: string
+  /** Shared by all that looks at directories of manifests. */
+  readonly turns: LookTurns
 }
 
 /** What keeps ManifestSources applied on this host. */
-export function gitOps({ directory, ...options }: GitOpsHostOptions): Runnable {
+export function gitOps({ directory, turns, ...options }: GitOpsHostOptions): Runnable {
   const { clock, log, informers } = options
   const secrets = informers.for('Secret')
   const sources = informers.for('ManifestSource')
@@ -44,7 +47,7 @@ export function gitOps({ directory, ...options }: GitOpsHostOptions): Runnable {
           log.warn({ err }, 'An old repository is still there'),
         )
       }
-      return originOf(source, { clock, directory, secret: (name) => secrets.get(objectKey(source.metadata.namespace, name)) })
+      return originOf(source, { clock, turns, directory, secret: (name) => secrets.get(objectKey(source.metadata.namespace, name)) })
     },
   })
   return {
@@ -66,7 +69,12 @@ export function gitOps({ directory, ...options }: GitOpsHostOptions): Runnable {
 }
 
 /** Tells what a ManifestSource would change now, with a reader of its own, in another directory: the one that keeps it applied goes on undisturbed. */
-export function sourcePreviewer({ client, clock, directory }: Pick<GitOpsHostOptions, 'client' | 'clock' | 'directory'>): SourcePreviewer {
+export function sourcePreviewer({
+  client,
+  clock,
+  directory,
+  turns,
+}: Pick<GitOpsHostOptions, 'client' | 'clock' | 'directory' | 'turns'>): SourcePreviewer {
   return async (object, signal) => {
     const source = object as ManifestSource
     const { git } = source.spec
@@ -76,7 +84,7 @@ export function sourcePreviewer({ client, clock, directory }: Pick<GitOpsHostOpt
     const secret = (name: string): Secret | undefined => secrets.find((one) => one?.metadata.name === name)
     const place = join(directory, randomUUID())
     try {
-      return await previewSource(source, { client, clock, signal, origin: originOf(source, { clock, directory: place, secret }) })
+      return await previewSource(source, { client, clock, signal, origin: originOf(source, { clock, turns, directory: place, secret }) })
     } finally {
       await rm(place, { recursive: true, force: true })
     }
@@ -90,14 +98,15 @@ export async function clearPreviews(directory: string): Promise<void> {
 
 interface OriginOptions {
   readonly clock: Clock
+  readonly turns: LookTurns
   readonly directory: string
   /** A Secret in the namespace of the source. */
   readonly secret: (name: string) => Secret | undefined
 }
 
-function originOf(source: ManifestSource, { clock, directory, secret }: OriginOptions): ManifestOrigin {
+function originOf(source: ManifestSource, { clock, turns, directory, secret }: OriginOptions): ManifestOrigin {
   const { path, git } = source.spec
-  if (git === undefined) return new DirectoryOrigin({ path: path ?? '', clock, kustomize })
+  if (git === undefined) return new DirectoryOrigin({ path: path ?? '', clock, kustomize, turns })
   const repository = repositoryDirectory(directory, source.metadata.uid, git)
   return new GitOrigin({ directory: repository, reference: git, secrets: () => secretsOf(source, secret), kustomize })
 }

@@ -8,9 +8,11 @@ import { printable } from '../base/printable.ts'
 import { formatBytes } from '../base/quantity.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import { placesOf } from './directory-places.ts'
-import { type FoundFile, type FoundKustomization, TooLargeError, walkDirectory, wordsFor } from './directory-walk.ts'
+import { type FoundFile, type FoundKustomization, TooLargeError, type Walk, walkDirectory, wordsFor } from './directory-walk.ts'
 import { DirectoryWatch } from './directory-watch.ts'
 import type { Built, KustomizeOptions } from './kustomize.ts'
+import { LookTurns, PATIENCE } from './look-turns.ts'
+import { QuickStat } from './quick-stat.ts'
 import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.ts'
 
 /** A file that changed so recently may be changing still. */
@@ -19,6 +21,8 @@ const SETTLED: Millis = 500
 const EMPTY_FOR: Millis = 10_000
 /** A file that changed while it was read is read again after this. */
 const AGAIN: Millis = 50
+/** Whether a look that was given up has ended is asked this often. */
+const LOOKING: Millis = 1_000
 /** In bytes; no file of manifests is so large. */
 const LARGEST_FILE = 64 * 1024 * 1024
 
@@ -30,6 +34,8 @@ export interface DirectoryOriginOptions {
   readonly path: string
   readonly clock: Clock
   readonly kustomize: Kustomize
+  /** Shared by all directories of a server. Absent: it is the only one. */
+  readonly turns?: LookTurns
   /** False: changes are found by looking only. */
   readonly fileEvents?: boolean
 }
@@ -38,6 +44,11 @@ interface Known {
   readonly fingerprint: string
   readonly digest: string
   readonly file: SourceFile
+}
+
+interface Look {
+  readonly walk: Walk
+  readonly read: ReadonlyMap<string, Known | Unread>
 }
 
 interface Seen {
@@ -51,33 +62,31 @@ type Unread = { readonly type: 'unsettled'; readonly retryAfter: Millis } | { re
 /** A directory on this host. Files that are as they were are not read again, and give the same objects as before. */
 export class DirectoryOrigin implements ManifestOrigin {
   readonly #options: DirectoryOriginOptions
+  readonly #turns: LookTurns
   readonly #watch = new DirectoryWatch()
   #known: ReadonlyMap<string, Known> = new Map()
   #snapshot: Snapshot | undefined
+  #lookingSince: Millis | undefined
   /** Of files whose times lie ahead: since when each has been seen as it is. By the newest look, and by the one before. */
   #ahead = new Map<string, Seen>()
   #aheadBefore: ReadonlyMap<string, Seen> = new Map()
 
   constructor(options: DirectoryOriginOptions) {
     this.#options = options
+    this.#turns = options.turns ?? new LookTurns(options.clock)
   }
 
   async fetch(signal: AbortSignal): Promise<Fetched> {
-    const { path } = this.#options
-    try {
-      const walk = await walkDirectory(path, signal)
-      this.#watch.follow(walk.places)
-      return await this.#read(walk, signal)
-    } catch (err) {
-      if (signal.aborted) throw signal.reason
-      if (err instanceof TooLargeError) return { type: 'failed', reason: 'TooLarge', message: err.message }
-      const { code } = err as NodeJS.ErrnoException
-      if (code === undefined) throw err
-      // Its parent tells when it is there again.
-      this.#watch.follow(await placesOf(path))
-      const message = `${printable(path)}: ${wordsFor(err as NodeJS.ErrnoException)}`
-      return { type: 'failed', reason: code === 'ENOENT' ? 'PathNotFound' : 'PathUnreadable', message }
+    const { path, clock } = this.#options
+    const since = this.#lookingSince
+    if (since !== undefined) {
+      // One that was given up is still at it.
+      if (clock.monotonic() - since >= PATIENCE) return this.#noAnswer(false)
+      return { type: 'unsettled', path: printable(path), retryAfter: LOOKING }
     }
+    const looked = await this.#turns.run((inner, tick) => this.#look(inner, tick), signal)
+    if ('type' in looked) return looked.type === 'failed' ? looked : this.#noAnswer(looked.elsewhere)
+    return await this.#gather(looked, signal)
   }
 
   watch(onChange: () => void, signal: AbortSignal): { readonly degraded: () => string | undefined } {
@@ -91,9 +100,46 @@ export class DirectoryOrigin implements ManifestOrigin {
     this.#snapshot = undefined
   }
 
-  async #read(walk: Awaited<ReturnType<typeof walkDirectory>>, signal: AbortSignal): Promise<Fetched> {
-    this.#aheadBefore = this.#ahead
-    this.#ahead = new Map()
+  #noAnswer(elsewhere: boolean): Fetched {
+    const where = elsewhere ? 'it was not looked at, as the file systems of other sources do not answer' : 'its file system does not answer'
+    return { type: 'failed', reason: 'PathUnreadable', message: `${printable(this.#options.path)}: ${where}` }
+  }
+
+  async #look(signal: AbortSignal, tick: () => void): Promise<Look | (Fetched & { readonly type: 'failed' })> {
+    const { path, clock } = this.#options
+    this.#lookingSince = clock.monotonic()
+    try {
+      const isKnown = (file: string): boolean => this.#known.has(file)
+      const walk = await walkDirectory(path, { signal, tick, isKnown, quickStat: new QuickStat(clock) })
+      signal.throwIfAborted()
+      this.#watch.follow(walk.places)
+      this.#aheadBefore = this.#ahead
+      this.#ahead = new Map()
+      const read = new Map<string, Known | Unread>()
+      for (const file of walk.files) {
+        read.set(file.path, this.#unchanged(file) ?? (await this.#file(file)))
+        signal.throwIfAborted()
+        tick()
+      }
+      return { walk, read }
+    } catch (err) {
+      signal.throwIfAborted()
+      if (err instanceof TooLargeError) return { type: 'failed', reason: 'TooLarge', message: err.message }
+      const { code } = err as NodeJS.ErrnoException
+      if (code === undefined) throw err
+      // Its parent tells when it is there again.
+      const places = await placesOf(path)
+      signal.throwIfAborted()
+      this.#watch.follow(places)
+      const message = `${printable(path)}: ${wordsFor(err as NodeJS.ErrnoException)}`
+      return { type: 'failed', reason: code === 'ENOENT' ? 'PathNotFound' : 'PathUnreadable', message }
+    } finally {
+      this.#lookingSince = undefined
+    }
+  }
+
+  /** What a look came to. Kustomizations are built by a program, which may take its time and can be ended. */
+  async #gather({ walk, read }: Look, signal: AbortSignal): Promise<Fetched> {
     const known = new Map<string, Known>()
     const problems: Problem[] = [...walk.problems]
     let unsettled: { readonly path: string; readonly retryAfter: Millis } | undefined
@@ -102,10 +148,7 @@ export class DirectoryOrigin implements ManifestOrigin {
       else if (result.type === 'problem') problems.push({ file: printable(path), message: result.message })
       else if (result.retryAfter > (unsettled?.retryAfter ?? 0)) unsettled = { path: printable(path), retryAfter: result.retryAfter }
     }
-    for (const file of walk.files) {
-      signal.throwIfAborted()
-      take(file.path, await this.#file(file))
-    }
+    for (const [path, result] of read) take(path, result)
     for (const found of walk.kustomizations) take(kustomizationPath(found), await this.#kustomization(found, signal))
     // A file that can't be read yet may turn out to be as it was.
     this.#known = unsettled === undefined ? known : new Map([...this.#known, ...known])
@@ -123,10 +166,14 @@ export class DirectoryOrigin implements ManifestOrigin {
     return { type: 'snapshot', snapshot: this.#snapshot }
   }
 
+  #unchanged({ path, stats }: FoundFile): Known | undefined {
+    const before = this.#known.get(path)
+    return before?.fingerprint === fingerprintOf(stats) ? before : undefined
+  }
+
   async #file({ path, stats }: FoundFile): Promise<Known | Unread> {
     const before = this.#known.get(path)
     const fingerprint = fingerprintOf(stats)
-    if (before?.fingerprint === fingerprint) return before
     const age = this.#ageOf(path, stats)
     if (age < SETTLED) return { type: 'unsettled', retryAfter: SETTLED - age }
     if (stats.size === 0n) {

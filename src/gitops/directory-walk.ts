@@ -4,6 +4,7 @@ import { extname, join } from 'node:path'
 import { printable } from '../base/printable.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import { identityAt, identityOf, type Places, stepsTo } from './directory-places.ts'
+import type { QuickStat } from './quick-stat.ts'
 
 export const MANIFEST_EXTENSIONS: readonly string[] = ['.json', '.yaml', '.yml']
 
@@ -36,6 +37,15 @@ export interface Walk {
   readonly places: Places
 }
 
+export interface WalkOptions {
+  readonly signal: AbortSignal
+  /** Called after each call to the file system. */
+  readonly tick: () => void
+  readonly quickStat: QuickStat
+  /** Whether the file at this path, relative to the root, was looked at before. */
+  readonly isKnown: (path: string) => boolean
+}
+
 /** Thrown when there is more than a directory of manifests has. */
 export class TooLargeError extends Error {
   override readonly name = 'TooLargeError'
@@ -46,8 +56,8 @@ export class TooLargeError extends Error {
  * passed over, as Kubernetes' own `..data` is: what it holds is reached by the links beside it. Rejects with what the file
  * system says about the root, and with TooLargeError.
  */
-export async function walkDirectory(root: string, signal: AbortSignal): Promise<Walk> {
-  const walker = new Walker(root, signal)
+export async function walkDirectory(root: string, options: WalkOptions): Promise<Walk> {
+  const walker = new Walker(root, options)
   await walker.walk()
   return walker
 }
@@ -59,27 +69,30 @@ class Walker implements Walk {
   readonly notes: string[] = []
   readonly places = new Map<string, { readonly identity: string; readonly names: Set<string> | 'all' }>()
   readonly #root: string
-  readonly #signal: AbortSignal
+  readonly #options: WalkOptions
   #entries = 0
 
-  constructor(root: string, signal: AbortSignal) {
+  constructor(root: string, options: WalkOptions) {
     this.#root = root
-    this.#signal = signal
+    this.#options = options
   }
 
   async walk(): Promise<void> {
     await this.#addSteps(this.#root)
     const stats = await stat(this.#root, { bigint: true })
-    await this.#walk({ absolute: this.#root, path: '', above: [identityOf(stats)], kustomization: undefined })
+    await this.#walk({ absolute: this.#root, path: '', above: [identityOf(stats)], kustomization: undefined }, stats.dev)
     // Directories before files of the same beginning and the like are no order that people know.
     this.files.sort((a, b) => (a.path < b.path ? -1 : 1))
   }
 
   /** `above`: the directories that this one is in, itself included. */
-  async #walk({ absolute, path, above, kustomization }: Entry): Promise<void> {
-    this.#signal.throwIfAborted()
+  async #walk({ absolute, path, above, kustomization }: Entry, dev: bigint): Promise<void> {
+    const { signal, tick, quickStat, isKnown } = this.#options
+    signal.throwIfAborted()
     // Rejects for the root; what is below it is looked at by #enter.
     const entries = await readdir(absolute, { withFileTypes: true })
+    tick()
+    const isLocal = await quickStat.isLocal(absolute, dev)
     this.places.set(absolute, { identity: above.at(-1) ?? '', names: 'all' })
     this.#entries += entries.length
     if (this.#entries > MOST_ENTRIES || above.length > DEEPEST)
@@ -101,7 +114,7 @@ class Walker implements Walk {
         kustomization: built,
       }
       if (entry.isDirectory()) await this.#enter(inner)
-      else if (entry.isFile()) await this.#addFile(inner)
+      else if (entry.isFile()) await this.#addFile(inner, isLocal && isKnown(inner.path))
       else if (entry.isSymbolicLink()) await this.#follow(inner)
     }
   }
@@ -115,12 +128,14 @@ class Walker implements Walk {
 
   async #enter(place: Entry): Promise<void> {
     try {
-      const identity = identityOf(await stat(place.absolute, { bigint: true }))
+      const stats = await stat(place.absolute, { bigint: true })
+      this.#options.tick()
+      const identity = identityOf(stats)
       if (place.above.includes(identity)) {
         this.notes.push(`${printable(place.path)}: a link to a directory that it is in itself; passed over`)
         return
       }
-      await this.#walk({ ...place, above: [...place.above, identity] })
+      await this.#walk({ ...place, above: [...place.above, identity] }, stats.dev)
     } catch (err) {
       this.#fail(place.path, err)
     }
@@ -131,17 +146,19 @@ class Walker implements Walk {
     try {
       const stats = await stat(place.absolute)
       if (stats.isDirectory()) await this.#enter(place)
-      else if (stats.isFile()) await this.#addFile(place)
+      else if (stats.isFile()) await this.#addFile(place, false)
     } catch (err) {
       // A link of another sort that leads nowhere is nobody's manifest.
       if (isManifest(place.path) || place.kustomization !== undefined) this.#fail(place.path, err)
     }
   }
 
-  async #addFile({ absolute, path, kustomization }: Entry): Promise<void> {
+  async #addFile({ absolute, path, kustomization }: Entry, isWarm: boolean): Promise<void> {
     if (kustomization === undefined && !isManifest(path)) return
     try {
-      const file = { path, stats: await stat(absolute, { bigint: true }) }
+      this.#options.signal.throwIfAborted()
+      const file = { path, stats: await this.#options.quickStat.of(absolute, isWarm) }
+      this.#options.tick()
       if (file.stats.isFile()) (kustomization ?? this).files.push(file)
     } catch (err) {
       this.#fail(path, err)
@@ -157,7 +174,7 @@ class Walker implements Walk {
   }
 
   #fail(path: string, err: unknown): void {
-    if (this.#signal.aborted || err instanceof TooLargeError) throw err
+    if (this.#options.signal.aborted || err instanceof TooLargeError) throw err
     const { code } = err as NodeJS.ErrnoException
     if (code === undefined) throw err
     this.problems.push({ file: printable(path), message: wordsFor(err as NodeJS.ErrnoException) })
