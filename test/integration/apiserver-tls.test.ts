@@ -131,7 +131,7 @@ describe('over TLS', () => {
       // The first answer says nothing of who may ask the second.
       [`GET /version HTTP/1.1\r\n${HOST}\r\nGET /apis HTTP/1.1\r\n${HOST}${close}\r\n`, /^HTTP\/1\.1 200 [\s\S]*HTTP\/1\.1 401 /],
       // Without a Host there is none that the server is called by.
-      ['GET /version HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 403 [\s\S]*"kind":"Status"/],
+      [`GET /version HTTP/1.1\r\n${close}\r\n`, /^HTTP\/1\.1 403 [\s\S]*"kind":"Status"/],
     ] as const) {
       const text = await saidTo(request)
       assert.match(text, answer, JSON.stringify(request.slice(0, 60)))
