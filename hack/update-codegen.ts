@@ -137,5 +137,15 @@ writeFileSync(
   `${BANNER}\n/** The schema of each kind, with every reference resolved. */\nexport const schemas: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {\n${entries.join('\n')}\n}\n`,
 )
 
-const written = ['Process', 'ConfigMap', 'Secret', 'Namespace', 'Role', 'ClusterRole', 'RoleBinding', 'ClusterRoleBinding']
+const written = [
+  'Process',
+  'ManifestSource',
+  'ConfigMap',
+  'Secret',
+  'Namespace',
+  'Role',
+  'ClusterRole',
+  'RoleBinding',
+  'ClusterRoleBinding',
+]
 writeFileSync(join(docsDir, 'manifest.md'), fieldReference(written.flatMap((title) => kinds.filter((kind) => kind.title === title))))
