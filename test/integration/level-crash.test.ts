@@ -3,15 +3,14 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import nodeProcess from 'node:process'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { systemClock } from '../../src/base/clock.ts'
 import { seededRandom } from '../../src/base/random.ts'
 import { openLevelStore } from '../../src/storage/level-store.ts'
 import type { Revision } from '../../src/storage/store.ts'
 import { firstEvents } from '../conformance/store.ts'
+import { sourceProgram } from '../support/source-program.ts'
 import { tempDir } from '../support/temp-dir.ts'
 
-const WRITER = fileURLToPath(new URL('../fixtures/store-writer.ts', import.meta.url))
 /** Two stores at once, since most of a round is the start of Node. */
 const STORES = 2
 const ROUNDS = 15
@@ -52,7 +51,9 @@ interface Acknowledged {
 
 /** Lets a server write until it has acknowledged so many writes, and kills it then. */
 async function writeAndKill(path: string, options: { readonly seed: number; readonly writes: number }): Promise<readonly Acknowledged[]> {
-  const child = spawn(nodeProcess.execPath, ['--import', 'tsx', WRITER, path, String(options.seed)], { stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(nodeProcess.execPath, [sourceProgram('test/fixtures/store-writer.ts'), path, String(options.seed)], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   try {
     const errors: string[] = []
     child.stderr.setEncoding('utf8').on('data', (text: string) => errors.push(text))

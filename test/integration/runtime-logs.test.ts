@@ -8,6 +8,7 @@ import type { InstanceId, LogConfig, Notice } from '../../src/runtime/runtime.ts
 import { eventually } from '../support/eventually.ts'
 import { TestMachine } from '../support/posix-runtime.ts'
 import { noSmallDisk, SmallDisk } from '../support/small-disk.ts'
+import { sourceProgram } from '../support/source-program.ts'
 
 const MIB = 1024 * 1024
 const logs = (more: Partial<LogConfig> = {}): LogConfig => ({ maxSize: MIB, maxFiles: 1000, compress: true, mergeStderr: true, ...more })
@@ -226,12 +227,13 @@ describe('logs', () => {
     assert.equal(readdirSync(join(machine.dataDir, 'logs', 'by-name')).includes('..'), false)
   })
 
-  test('a server killed again and again while it rotates loses no line', async () => {
+  test('a server killed again and again while it rotates loses no line', async (t) => {
     const other = new TestMachine()
+    t.after(() => other.destroy())
     const config = other.config(counting(400_000), { logs: logs({ maxSize: MIB / 4 }) })
     let server: ChildProcess | undefined
     for (const delay of [150, 90, 230, 40, 310]) {
-      server = fork(new URL('../support/runtime-server.ts', import.meta.url), [other.dataDir, 'true'], { execArgv: ['--import', 'tsx'] })
+      server = fork(sourceProgram('test/support/runtime-server.ts'), [other.dataDir, 'true'], { execArgv: [] })
       await once(server, 'message')
       server.send(config)
       await once(server, 'message')
@@ -243,6 +245,5 @@ describe('logs', () => {
     await other.exited(config.instance)
     await eventually(() => assert.ok(statSync(join(other.dataDir, 'logs', config.instance, 'log')).size < MIB / 4))
     assert.equal(checkCount(await other.logs(config.instance), 0), 400_000)
-    await other.destroy()
   })
 })

@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Limits } from '../../src/apiserver/limits.ts'
-import { inRepository } from './pmk.ts'
+import { sourceProgram } from './source-program.ts'
 import { tempDir } from './temp-dir.ts'
 
 export type ApiServerQuestion = 'look' | 'collect' | 'stop'
@@ -42,8 +42,8 @@ export class ApiServerProcess {
   static async start({ limits = {} }: { readonly limits?: Partial<Limits> } = {}): Promise<ApiServerProcess> {
     const dir = await tempDir()
     const socketPath = join(dir.path, 'pmk.sock')
-    const child = fork(inRepository('test/fixtures/api-server.ts'), [socketPath, join(dir.path, 'db'), JSON.stringify(limits)], {
-      execArgv: ['--expose-gc', '--import', import.meta.resolve('tsx')],
+    const child = fork(sourceProgram('test/fixtures/api-server.ts'), [socketPath, join(dir.path, 'db'), JSON.stringify(limits)], {
+      execArgv: ['--expose-gc'],
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
     const [message] = await Promise.race([once(child, 'message'), once(child, 'exit').then(([code]) => [`it ended with ${code}`])])

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
-import { resolve } from 'node:path'
 import { systemClock } from '../../src/base/clock.ts'
 import { runCli } from '../../src/cli/cli.ts'
 import type { Io } from '../../src/cli/io.ts'
+import { sourceProgram } from './source-program.ts'
 
 export interface CliAnswer {
   readonly code: number
@@ -53,8 +53,6 @@ export async function runPmk(argv: readonly string[], options: CliOptions = {}):
   return { code, stdout, stderr }
 }
 
-const MAIN = resolve(import.meta.dirname, '../../src/main.ts')
-
 /** Starts the real program as a process of its own. */
 export function spawnPmk(
   argv: readonly string[],
@@ -66,5 +64,5 @@ export function spawnPmk(
     ...options.env,
     ...(options.home !== undefined && { PMK_HOME: options.home }),
   }
-  return spawn(process.execPath, ['--import', 'tsx', MAIN, ...argv], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+  return spawn(process.execPath, [sourceProgram('src/main.ts'), ...argv], { env, stdio: ['pipe', 'pipe', 'pipe'] })
 }

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { createHttpClient, type HttpClient } from '../../src/client/http-client.ts'
 import { eventually } from './eventually.ts'
+import { sourceProgram } from './source-program.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
-/** How the command line is called: as it was built, or as its source is now. */
-const BUILT = [join(ROOT, 'dist/main.js')]
-const SOURCE = ['--import', import.meta.resolve('tsx'), join(ROOT, 'src/main.ts')]
+/** The command line as it was built, or as its source is now. */
+const mainOf = (source: boolean): string => (source ? sourceProgram('src/main.ts') : join(ROOT, 'dist/main.js'))
 
 export interface ServerOptions {
   /** True: run the source instead of what was built. Also by PMK_TEST_SOURCE=1. */
@@ -30,7 +30,7 @@ export interface Answer {
 
 /** The words that run the command line. */
 export function commandLine(...args: readonly string[]): readonly string[] {
-  return [process.execPath, ...(process.env.PMK_TEST_SOURCE === '1' ? SOURCE : BUILT), ...args]
+  return [process.execPath, mainOf(process.env.PMK_TEST_SOURCE === '1'), ...args]
 }
 
 /** A file of the repository. */
@@ -42,7 +42,7 @@ export function inRepository(path: string): string {
 export class Server {
   readonly dataDir: string
   readonly client: HttpClient
-  readonly #main: readonly string[]
+  readonly #main: string
   readonly #under: readonly string[]
   readonly #removes: boolean
   readonly #port: number
@@ -51,7 +51,7 @@ export class Server {
   constructor({ source = process.env.PMK_TEST_SOURCE === '1', dataDir, under = [], port = -1 }: ServerOptions = {}) {
     this.#port = port
     this.#under = under
-    this.#main = source ? SOURCE : BUILT
+    this.#main = mainOf(source)
     this.#removes = dataDir === undefined
     this.dataDir = dataDir ?? mkdtempSync(join(tmpdir(), 'pmk-e2e-'))
     this.client = createHttpClient({ socketPath: join(this.dataDir, 'pmk.sock') }, { fieldManager: 'pmk-test' })
@@ -70,7 +70,7 @@ export class Server {
     const words = [
       ...this.#under,
       process.execPath,
-      ...this.#main,
+      this.#main,
       'server',
       'run',
       '--data-dir',
@@ -116,12 +116,12 @@ export class Server {
 
   /** Runs the command line against this server. */
   pmk(...args: readonly string[]): Promise<Answer> {
-    return run([process.execPath, ...this.#main, ...args], { PMK_HOME: this.dataDir })
+    return run([process.execPath, this.#main, ...args], { PMK_HOME: this.dataDir })
   }
 
   /** The same with standard input. */
   pmkWithInput(input: string, ...args: readonly string[]): Promise<Answer> {
-    return run([process.execPath, ...this.#main, ...args], { PMK_HOME: this.dataDir }, input)
+    return run([process.execPath, this.#main, ...args], { PMK_HOME: this.dataDir }, input)
   }
 
   /** The same, and it must succeed: gives standard output. */
