@@ -15,3 +15,21 @@ export interface Desired {
 export function desiredOf(placed: readonly Placed[], source: SourceRef): readonly Desired[] {
   return placed.map((one) => ({ id: idOf(one), key: objectKey(one.ref.namespace, one.ref.name), placed: claimed(one, source) }))
 }
+
+interface Ids {
+  readonly set: ReadonlySet<string>
+  readonly sorted: readonly string[]
+}
+
+const known = new WeakMap<readonly Desired[], Ids>()
+
+/** The ids of a list; found out once for each list. */
+export function idsOf(desired: readonly Desired[]): Ids {
+  let ids = known.get(desired)
+  if (ids === undefined) {
+    const sorted = desired.map(({ id }) => id).sort()
+    ids = { set: new Set(sorted), sorted }
+    known.set(desired, ids)
+  }
+  return ids
+}

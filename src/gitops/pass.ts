@@ -9,7 +9,7 @@ import { validateHere } from '../manifest/local-check.ts'
 import type { Problem } from '../manifest/manifest.ts'
 import { rankOf } from '../manifest/order.ts'
 import { problemsOf } from '../manifest/problems.ts'
-import type { Desired } from './desired.ts'
+import { type Desired, idsOf } from './desired.ts'
 import { type Drift, driftOf } from './drift.ts'
 import { isNamespaceGoing, isPassing } from './failures.ts'
 import { isListed, nameOf } from './inventory.ts'
@@ -107,16 +107,16 @@ class Pass {
       await onWrites(sortedLike(inventory, [...inventory, ...open.map(({ one }) => one.id)]))
       await this.#apply(open)
     }
-    const named = new Set(desired.map(({ id }) => id))
+    const { set: named } = idsOf(desired)
     const left = inventory.filter((id) => !named.has(id))
     if (isWhole && this.#problems.size === 0 && this.#going.size === 0) await this.#remove(left)
     else this.#stays.push(...left)
     return {
-      problems: desired.flatMap(({ id }) => this.#problems.get(id) ?? []),
+      problems: this.#problems.size === 0 ? [] : desired.flatMap(({ id }) => this.#problems.get(id) ?? []),
       notes: this.#notes,
       inventory: this.#inventory(),
       applied: this.#applied,
-      drift: desired.flatMap(({ id }) => this.#drift.get(id) ?? []),
+      drift: this.#drift.size === 0 ? [] : idsOf(desired).sorted.flatMap((id) => this.#drift.get(id) ?? []),
       pruned: this.#pruned,
       going: [...this.#going].sort(),
       contested: [...this.#contested].sort(),
@@ -125,9 +125,10 @@ class Pass {
 
   #inventory(): readonly string[] {
     const { desired, inventory, verified } = this.#request
-    const there = desired
-      .map(({ id }) => id)
-      .filter((id) => (isListed(inventory, id) || verified.markOf(id) !== undefined) && !this.#contested.has(id))
+    const there = idsOf(desired).sorted.filter(
+      (id) => (isListed(inventory, id) || verified.markOf(id) !== undefined) && !this.#contested.has(id),
+    )
+    if (this.#stays.length === 0) return jsonEqual(there, inventory) ? inventory : there
     return sortedLike(inventory, [...this.#stays, ...there])
   }
 

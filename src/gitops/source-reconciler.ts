@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
 import { type ApiObject, type Kind, type ObjectKey, objectKey } from '../api/object.ts'
-import { onAbort } from '../base/abort.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import { formatDuration, parseDuration } from '../base/duration.ts'
 import type { Logger } from '../base/log.ts'
@@ -9,14 +8,16 @@ import type { EventSink } from '../client/event-recorder.ts'
 import type { ManifestSource, Process } from '../generated/types.ts'
 import type { Lister } from '../informer/informer.ts'
 import type { ReconcileContext, Reconciler, Result } from '../reconcile/reconciler.ts'
+import { withinDeadline } from './deadline.ts'
 import { obstacleOf } from './dependencies.ts'
 import type { Desired } from './desired.ts'
 import type { Documents } from './documents.ts'
 import { fetchFailed, nothingLeft, unsettled } from './empty-source.ts'
 import { endSource } from './farewell.ts'
 import { findUnwell } from './health.ts'
-import { isListed, nameOf } from './inventory.ts'
+import { isListed } from './inventory.ts'
 import { judge } from './judge.ts'
+import { notesOf } from './notes.ts'
 import { refOf } from './ownership.ts'
 import { type PassOutcome, runPass } from './pass.ts'
 import type { Fetched, ManifestOrigin, Snapshot } from './snapshot.ts'
@@ -24,7 +25,8 @@ import { type Finding, shortRevision, statusOf } from './source-status.ts'
 import { readSource, writeStatus } from './status-writer.ts'
 import { maskSecrets, type Substitute } from './substitute.ts'
 import { tellFinding, tellOutcome } from './telling.ts'
-import { TrackedSource } from './tracked-source.ts'
+import type { TrackedSource } from './tracked-source.ts'
+import { TrackedSources } from './tracked-sources.ts'
 import { variablesOf } from './variables.ts'
 import { fieldManagerOf, SYNC_REQUESTED_ANNOTATION } from './well-known.ts'
 
@@ -56,15 +58,16 @@ interface Look {
 /** Keeps what the manifests of a source say applied. */
 export class SourceReconciler implements Reconciler {
   readonly #options: SourceReconcilerOptions
-  readonly #tracked = new Map<ObjectKey, TrackedSource>()
+  readonly #tracked: TrackedSources
 
   constructor(options: SourceReconcilerOptions) {
     this.#options = options
+    this.#tracked = new TrackedSources(options)
   }
 
   /** Whether a source needn't look at an object that changed: it is as it left it, or is put back with the next look. */
   isLeftAlone(source: ObjectKey, id: string, object: ApiObject | undefined): boolean {
-    const tracked = this.#tracked.get(source)
+    const tracked = this.#tracked.find(source)
     if (tracked === undefined) return false
     if (object !== undefined && tracked.verified.isAsLeft(id, object)) return true
     const known = this.#options.sources.get(source)
@@ -73,27 +76,26 @@ export class SourceReconciler implements Reconciler {
 
   /** Sources that name an object which another one keeps; without `id` those with any such object. */
   contenders(id?: string): readonly ObjectKey[] {
-    return [...this.#tracked].flatMap(([key, { contested }]) => ((id === undefined ? contested.size > 0 : contested.has(id)) ? [key] : []))
+    return this.#tracked.contenders(id)
   }
 
   /** Ends what watches directories. */
   close(): void {
-    for (const tracked of this.#tracked.values()) tracked.end()
-    this.#tracked.clear()
+    this.#tracked.endAll()
   }
 
   async reconcile(key: ObjectKey, { signal, log }: ReconcileContext): Promise<Result> {
-    const { client, sources } = this.#options
+    const { client, clock, sources } = this.#options
     const known = sources.get(key)
     const source = known === undefined ? undefined : await readSource(client, known.metadata, signal)
     if (source === undefined) {
-      await this.#forget(key)
+      await this.#tracked.forget(key)
       return {}
     }
     if (source.metadata.deletionTimestamp !== undefined) return await this.#finalize(key, source, signal)
     const interval = intervalOf(source)
     if (source.spec.suspend) {
-      this.#end(key)
+      this.#tracked.end(key)
       const message = 'Nothing is fetched or applied while it is suspended'
       await this.#report(
         source,
@@ -108,35 +110,21 @@ export class SourceReconciler implements Reconciler {
       await this.#report(source, { ...obstacle, ready: 'False', reconciling: !isCycle, stalled: isCycle }, signal)
       return { requeueAfter: interval }
     }
-    return await this.#withDeadline(source, signal, (deadline) => this.#sync(key, source, log, deadline))
-  }
-
-  async #withDeadline(source: ManifestSource, signal: AbortSignal, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
-    const { client, clock } = this.#options
     const timeout = parseDuration(source.spec.timeout) ?? 0
-    const deadline = new AbortController()
-    const cancel = clock.schedule(timeout, () => deadline.abort(new Error('timed out')))
-    const stop = onAbort(signal, () => deadline.abort(signal.reason))
-    try {
-      return await work(deadline.signal)
-    } catch (err) {
-      if (!deadline.signal.aborted || signal.aborted) throw err
-      // What was written until then is in the inventory that is stored now.
-      const stored = await readSource(client, source.metadata, signal)
-      const message = `The pass took longer than spec.timeout, ${formatDuration(timeout)}; it goes on with the next`
-      const finding = { ...handledOf(source), ready: 'False', reason: 'TimedOut', message, reconciling: true, stalled: false } as const
-      if (stored !== undefined) await this.#report(stored, finding, signal)
-      return { requeueAfter: intervalOf(source) }
-    } finally {
-      cancel()
-      stop()
-    }
+    const result = await withinDeadline({ clock, timeout, signal }, (deadline) => this.#sync(key, source, log, deadline))
+    if (result !== 'late') return result
+    // What was written until then is in the inventory that is stored now.
+    const stored = await readSource(client, source.metadata, signal)
+    const message = `The pass took longer than spec.timeout, ${formatDuration(timeout)}; it goes on with the next`
+    const finding = { ...handledOf(source), ready: 'False', reason: 'TimedOut', message, reconciling: true, stalled: false } as const
+    if (stored !== undefined) await this.#report(stored, finding, signal)
+    return { requeueAfter: interval }
   }
 
   async #sync(key: ObjectKey, source: ManifestSource, log: Logger, signal: AbortSignal): Promise<Result> {
     const { metadata, status } = source
     const interval = intervalOf(source)
-    const tracked = await this.#track(key, source)
+    const tracked = await this.#tracked.get(key, source)
     const requested = metadata.annotations?.[SYNC_REQUESTED_ANNOTATION]
     const isRequested = requested !== undefined && requested !== status?.lastHandledSync
     const isNew = status?.observedGeneration !== metadata.generation
@@ -187,7 +175,7 @@ export class SourceReconciler implements Reconciler {
     const finding = judge(current, { snapshot, outcome, inputs, unwell, unwellFor, now: clock.now() })
     await this.#report(
       current,
-      { ...(finding.reason !== 'WaitingForDeletion' && handled), ...finding, notes: notesOf(look, snapshot, outcome) },
+      { ...(finding.reason !== 'WaitingForDeletion' && handled), ...finding, notes: notesOf(source, tracked, snapshot, outcome) },
       signal,
     )
     if (isChanged || outcome.pruned.length > 0)
@@ -250,44 +238,12 @@ export class SourceReconciler implements Reconciler {
   }
 
   async #finalize(key: ObjectKey, source: ManifestSource, signal: AbortSignal): Promise<Result> {
-    const { client, originOf } = this.#options
-    const discard = async (): Promise<void> => {
-      // Since the start of the server it may never have been looked at.
-      if (this.#tracked.has(key)) await this.#forget(key)
-      else await originOf(source).discard()
-    }
-    const waits = await endSource({ client, source, discard, signal })
+    const { client } = this.#options
+    const waits = await endSource({ client, source, discard: () => this.#tracked.discard(key, source), signal })
     if (waits === undefined) return {}
     await this.#report(source, waits, signal)
     // The last of them tells when it is gone; this is for what the watch doesn't show.
     return { requeueAfter: intervalOf(source) }
-  }
-
-  async #track(key: ObjectKey, source: ManifestSource): Promise<TrackedSource> {
-    const { spec, metadata } = source
-    const origin = JSON.stringify([metadata.uid, spec.path, spec.git])
-    const known = this.#tracked.get(key)
-    if (known?.key === origin) return known
-    await this.#forget(key)
-    const tracked = new TrackedSource({
-      clock: this.#options.clock,
-      origin: this.#options.originOf(source),
-      key: origin,
-      onHint: () => this.#options.onHint(key),
-    })
-    this.#tracked.set(key, tracked)
-    return tracked
-  }
-
-  #end(key: ObjectKey): void {
-    this.#tracked.get(key)?.end()
-    this.#tracked.delete(key)
-  }
-
-  async #forget(key: ObjectKey): Promise<void> {
-    const origin = this.#tracked.get(key)?.origin
-    this.#end(key)
-    await origin?.discard()
   }
 
   async #report(source: ManifestSource, finding: Finding, signal: AbortSignal): Promise<ManifestSource> {
@@ -306,20 +262,6 @@ function handledOf({ metadata }: ManifestSource): Pick<Finding, 'handledSync'> {
   const requested = metadata.annotations?.[SYNC_REQUESTED_ANNOTATION]
   return requested === undefined ? {} : { handledSync: requested }
 }
-
-function notesOf({ source, tracked, interval }: Look, snapshot: Snapshot, outcome: PassOutcome): readonly string[] {
-  const degraded = tracked.degraded
-  const { interval: every } = source.spec
-  return [
-    ...snapshot.notes,
-    ...outcome.notes,
-    ...(degraded === undefined ? [] : [`changes are found every ${every} only: ${degraded}`]),
-    ...tracked.restores
-      .held(interval)
-      .map((id) => `${nameOf(id)} was changed again and again; it is put back every ${every} only until that ends`),
-  ]
-}
-
 /** The server repeats bad values in what it says of them. */
 function withoutSecrets(outcome: PassOutcome, variables: Substitute | undefined): PassOutcome {
   if (variables === undefined) return outcome

@@ -12,6 +12,8 @@ export type Mark = Pick<
 interface Entry {
   value: ManifestObject
   mark: Mark
+  /** resourceVersion of an object that had the mark: most looks find the very same one. */
+  version: string
 }
 
 /**
@@ -23,13 +25,13 @@ export class Verified {
 
   /** The object is as the manifest says. */
   add({ id, placed }: Desired, object: ApiObject): void {
-    this.#entries.set(id, { value: placed.value, mark: markOf(object) })
+    this.#entries.set(id, { value: placed.value, mark: markOf(object), version: object.metadata.resourceVersion })
   }
 
   /** Whether it still is, as far as `present` shows. */
   holds({ id, placed }: Desired, present: ApiObject | undefined): boolean {
     const entry = this.#entries.get(id)
-    if (entry === undefined || present === undefined || !isSameMark(entry.mark, markOf(present))) return false
+    if (entry === undefined || present === undefined || !hasMark(entry, present)) return false
     if (entry.value === placed.value) return true
     if (!jsonEqual(entry.value, placed.value)) return false
     // The same, from a file that was read anew.
@@ -39,8 +41,8 @@ export class Verified {
 
   /** Whether an object is as it was left. */
   isAsLeft(id: string, present: ApiObject): boolean {
-    const mark = this.#entries.get(id)?.mark
-    return mark !== undefined && isSameMark(mark, markOf(present))
+    const entry = this.#entries.get(id)
+    return entry !== undefined && hasMark(entry, present)
   }
 
   markOf(id: string): Mark | undefined {
@@ -57,6 +59,11 @@ function markOf({ metadata }: ApiObject): Mark {
   return { uid, generation, deletionTimestamp, labels, annotations, finalizers, ownerReferences } as Mark
 }
 
-function isSameMark(a: Mark, b: Mark): boolean {
-  return a.uid === b.uid && a.generation === b.generation && jsonEqual(a, b)
+function hasMark(entry: Entry, present: ApiObject): boolean {
+  const { uid, generation, resourceVersion } = present.metadata
+  if (uid !== entry.mark.uid || generation !== entry.mark.generation) return false
+  if (resourceVersion === entry.version) return true
+  if (!jsonEqual(entry.mark, markOf(present))) return false
+  entry.version = resourceVersion
+  return true
 }

@@ -8,7 +8,7 @@ export type Fate = 'done' | 'lost' | 'unanswered'
 
 const WRITES = ['create', 'update', 'updateStatus', 'patch', 'delete'] as const
 
-/** A Client over a connection that breaks: `fateOf` is asked before each write, with its number. */
+/** A Client over a connection that breaks: `fateOf` is asked before each write that stores something, with its number. */
 export function faultyClient(client: Client, fateOf: (write: number) => Fate): Client {
   let writes = 0
   return {
@@ -18,7 +18,8 @@ export function faultyClient(client: Client, fateOf: (write: number) => Fate): C
       for (const verb of WRITES) {
         const call = inner[verb].bind(inner) as (...args: readonly unknown[]) => Promise<ApiObject>
         faulty[verb] = async (...args: readonly unknown[]): Promise<ApiObject> => {
-          const fate = fateOf(++writes)
+          const isDryRun = (args.at(-1) as { readonly dryRun?: boolean } | undefined)?.dryRun === true
+          const fate = isDryRun ? 'done' : fateOf(++writes)
           if (fate === 'lost') throw apiError('ServiceUnavailable', 'connection refused')
           const answer = await call(...args)
           if (fate === 'unanswered') throw apiError('ServiceUnavailable', 'connection reset')

@@ -29,7 +29,8 @@ describe('what a source no longer names', () => {
     await drop()
     assert.deepEqual(await world.values(), { b: 'one' })
     assert.deepEqual((await world.source('web')).status?.inventory, ['configmaps/default/b'])
-    assert.equal((await world.events('Applied')).at(-1)?.message, 'Applied sha256:0000000000: 0 created, 0 configured, 1 pruned')
+    const told = (await world.events('Applied')).map(({ message }) => message)
+    assert.ok(told.includes('Applied sha256:0000000000: 0 created, 0 configured, 1 pruned'), told.join())
   })
 
   test('is given free without prune, and stays so when prune is asked for later', async () => {
