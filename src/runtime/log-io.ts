@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { closeSync, fsyncSync, openSync, readFileSync, readSync, writeFileSync } from 'node:fs'
+import { chownSync, closeSync, fsyncSync, openSync, readFileSync, readSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { isMissing } from './state-dir.ts'
 
@@ -20,6 +20,11 @@ export function readAt(path: string, offset: number, max: number): Buffer {
   }
 }
 
+/** Bytes in a file; none when there is no file. */
+export function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0
+}
+
 export function digest(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('base64')
 }
@@ -32,6 +37,15 @@ export function writeSynced(path: string, text: string): void {
   } finally {
     closeSync(fd)
   }
+}
+
+/** Puts an empty file in the place of one, with its owner and rights. Until then it is called `.new`. */
+export function replaceByEmpty(path: string): void {
+  const { mode, uid, gid } = statSync(path)
+  const fresh = `${path}.new`
+  writeFileSync(fresh, '', { mode })
+  chownSync(fresh, uid, gid)
+  renameSync(fresh, path)
 }
 
 /** Waits until what was written to a file is on the disk; others go on writing meanwhile. */
