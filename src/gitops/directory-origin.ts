@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, open } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import { jsonEqual } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
@@ -67,6 +67,7 @@ export class DirectoryOrigin implements ManifestOrigin {
   #known: ReadonlyMap<string, Known> = new Map()
   #snapshot: Snapshot | undefined
   #lookingSince: Millis | undefined
+  #firstLook: Millis | undefined
   /** Of files whose times lie ahead: since when each has been seen as it is. By the newest look, and by the one before. */
   #ahead = new Map<string, Seen>()
   #aheadBefore: ReadonlyMap<string, Seen> = new Map()
@@ -150,6 +151,8 @@ export class DirectoryOrigin implements ManifestOrigin {
     }
     for (const [path, result] of read) take(path, result)
     for (const found of walk.kustomizations) take(kustomizationPath(found), await this.#kustomization(found, signal))
+    const gone = this.#goneJustNow(walk, read)
+    if (gone !== undefined) unsettled ??= gone
     // A file that can't be read yet may turn out to be as it was.
     this.#known = unsettled === undefined ? known : new Map([...this.#known, ...known])
     if (unsettled !== undefined) return { type: 'unsettled', ...unsettled }
@@ -164,6 +167,27 @@ export class DirectoryOrigin implements ManifestOrigin {
       return { type: 'snapshot', snapshot: prev }
     this.#snapshot = { revision: revisionOf(known, problems), files, problems, notes }
     return { type: 'snapshot', snapshot: this.#snapshot }
+  }
+
+  /**
+   * Editors and git put a file aside, or delete it, before they write it anew; objects must not be removed in between. So what
+   * isn't there any more counts when its directory has been left alone, too. What was there before the first look isn't known.
+   */
+  #goneJustNow(
+    { directories, kustomizations }: Walk,
+    read: Look['read'],
+  ): { readonly path: string; readonly retryAfter: Millis } | undefined {
+    const now = this.#options.clock.monotonic()
+    this.#firstLook ??= now
+    const built = new Set(kustomizations.map(kustomizationPath))
+    const gone = [...this.#known.keys()].filter((path) => !read.has(path) && !built.has(path))
+    const isFirst = this.#snapshot === undefined && now - this.#firstLook < EMPTY_FOR
+    for (const directory of isFirst ? directories.keys() : gone.map((path) => nearest(path, directories))) {
+      const stats = directories.get(directory)
+      const age = stats === undefined ? SETTLED : this.#ageOf(`${directory}/`, stats)
+      if (age < SETTLED) return { path: printable(join(this.#options.path, directory)), retryAfter: SETTLED - age }
+    }
+    return undefined
   }
 
   #unchanged({ path, stats }: FoundFile): Known | undefined {
@@ -249,6 +273,13 @@ function knownAs(path: string, fingerprint: string, text: string, before: Known 
 
 function isSame(before: readonly SourceFile[], after: readonly SourceFile[]): boolean {
   return before.length === after.length && before.every((file, at) => file === after[at])
+}
+
+/** The directory that a path was in, or what is still there of the way to it. */
+function nearest(path: string, directories: ReadonlyMap<string, unknown>): string {
+  let directory = dirname(path)
+  while (directory !== '.' && !directories.has(directory)) directory = dirname(directory)
+  return directory === '.' ? '' : directory
 }
 
 function kustomizationPath({ path }: FoundKustomization): string {

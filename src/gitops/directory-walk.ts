@@ -32,6 +32,8 @@ export interface Walk {
   /** Manifests, by path. */
   readonly files: readonly FoundFile[]
   readonly kustomizations: readonly FoundKustomization[]
+  /** By path, empty for the root, as each was after its names were read: what has gone from it before shows in its times. */
+  readonly directories: ReadonlyMap<string, BigIntStats>
   readonly problems: readonly Problem[]
   readonly notes: readonly string[]
   readonly places: Places
@@ -65,6 +67,7 @@ export async function walkDirectory(root: string, options: WalkOptions): Promise
 class Walker implements Walk {
   readonly files: FoundFile[] = []
   readonly kustomizations: { path: string; files: FoundFile[] }[] = []
+  readonly directories = new Map<string, BigIntStats>()
   readonly problems: Problem[] = []
   readonly notes: string[] = []
   readonly places = new Map<string, { readonly identity: string; readonly names: Set<string> | 'all' }>()
@@ -93,6 +96,7 @@ class Walker implements Walk {
     const entries = await readdir(absolute, { withFileTypes: true })
     tick()
     const isLocal = await quickStat.isLocal(absolute, dev)
+    this.directories.set(path, await quickStat.of(absolute, isLocal))
     this.places.set(absolute, { identity: above.at(-1) ?? '', names: 'all' })
     this.#entries += entries.length
     if (this.#entries > MOST_ENTRIES || above.length > DEEPEST)

@@ -226,6 +226,48 @@ describe('a file that is being written', () => {
     assert.ok(empty.type === 'unsettled', 'an empty file is about to be filled')
   })
 
+  test('that was put aside or deleted a moment ago may come again: it is gone half a second later, and not before', async (t) => {
+    const place = new Place()
+    t.after(() => place.end())
+    mkdirSync(place.path('sub'), { recursive: true })
+    writeFileSync(place.path('a.yaml'), 'a')
+    writeFileSync(place.path('sub', 'b.yaml'), 'b')
+    const look = async (): Promise<string> => (await place.origin.fetch(new AbortController().signal)).type
+    await place.files()
+    // As vim writes a file.
+    renameSync(place.path('sub', 'b.yaml'), place.path('sub', 'b.yaml~'))
+    assert.equal(await look(), 'unsettled')
+    writeFileSync(place.path('sub', 'b.yaml'), 'new')
+    assert.deepEqual(await place.files(), { 'a.yaml': 'a', 'sub/b.yaml': 'new' })
+    // Something else that comes and goes in the directory keeps nobody waiting.
+    writeFileSync(place.path('sub', '4913'), '')
+    unlinkSync(place.path('sub', '4913'))
+    assert.equal(await look(), 'snapshot')
+    rmSync(place.path('sub'), { recursive: true })
+    assert.equal(await look(), 'unsettled')
+    assert.deepEqual(await place.files(), { 'a.yaml': 'a' })
+    unlinkSync(place.path('a.yaml'))
+    assert.equal(await look(), 'unsettled')
+    assert.equal((await place.settled()).type, 'failed')
+  })
+
+  test('when a server comes to it: what was deleted just before may come again, too', async (t) => {
+    const place = new Place()
+    t.after(() => place.end())
+    mkdirSync(place.root)
+    writeFileSync(place.path('a.yaml'), 'a')
+    writeFileSync(place.path('b.yaml'), 'b')
+    await place.files()
+    await place.files()
+    unlinkSync(place.path('b.yaml'))
+    const another = new DirectoryOrigin({
+      path: place.root,
+      clock: systemClock,
+      kustomize: async () => ({ problem: 'nothing builds here' }),
+    })
+    assert.equal((await another.fetch(new AbortController().signal)).type, 'unsettled')
+  })
+
   test('with a time that is still to come is read when it has been left alone for half a second', async (t) => {
     const place = new Place()
     t.after(() => place.end())
