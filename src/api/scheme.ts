@@ -40,7 +40,7 @@ export interface Column {
   /**
    * Text with paths in braces: `{status.readyReplicas:0}/{spec.replicas}`. Of several paths, `{spec.command|spec.script}`, the
    * first that leads to something counts; after a colon comes what to show when none does. `.length` counts items or keys,
-   * `.lower` is for words, `.number` makes 1 or 0 of true or false, `.0` is the first item of an array; the items of a whole
+   * `[example.org/a]` is a key with dots of its own, `.lower` is for words, `.number` makes 1 or 0 of true or false, `.0` is the first item of an array; the items of a whole
    * one are joined by spaces. `.users`, `.groups` and `.serviceAccounts` are the names of such subjects of a binding.
    */
   readonly value: string

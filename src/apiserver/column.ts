@@ -53,11 +53,16 @@ function parseTemplate(template: string): readonly Part[] {
       parts.push({ text })
       continue
     }
-    const [, paths, fallback] = /^([A-Za-z][A-Za-z0-9.|]*)(?::(.*))?$/.exec(expression ?? '') ?? []
+    const [, paths, fallback] = /^([A-Za-z](?:[A-Za-z0-9.|]|\[[^\]]*\])*)(?::(.*))?$/.exec(expression ?? '') ?? []
     if (paths === undefined) throw new Error(`column template ${template}: can't read ${whole}`)
-    parts.push({ paths: paths.split('|').map((path) => path.split('.')), fallback })
+    parts.push({ paths: paths.split('|').map(stepsOf), fallback })
   }
   return parts
+}
+
+/** `metadata.labels[example.org/a]`: what stands in brackets is one step. */
+function stepsOf(path: string): readonly string[] {
+  return [...path.matchAll(/\[([^\]]*)\]|[^.[]+/g)].map(([whole, inner]) => inner ?? whole)
 }
 
 /** The first of its paths that leads to something. */

@@ -74,9 +74,10 @@ function subresourcesOf({ subresources: { status, scale } }: ResourceDefinition)
 
 /** Only a column that shows one field as it is has a counterpart. */
 function printerColumn({ name, type, value, description, priority = 0 }: Column) {
-  const [, path] = /^\{([A-Za-z.]+)(?::[^}]*)?\}$/.exec(value) ?? []
+  const [, path] = /^\{([A-Za-z.]+(?:\[[^\]]+\])?)(?::[^}]*)?\}$/.exec(value) ?? []
   if (path === undefined || /\.(?:length|lower|number)$/.test(path)) return []
-  return [{ name, type, description, priority, jsonPath: `.${path}` }]
+  const jsonPath = path.replace(/\[([^\]]+)\]/, (_, key: string) => `.${key.replaceAll('.', '\\.')}`)
+  return [{ name, type, description, priority, jsonPath: `.${jsonPath}` }]
 }
 
 /** The same from every server, for all time: in the form of a UUID of version 8, from the name. */

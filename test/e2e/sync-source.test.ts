@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { eventually } from '../support/eventually.ts'
-import { Server } from '../support/pmk.ts'
+import { type Answer, commandLine, missing, run, Server } from '../support/pmk.ts'
 
 let server: Server
 let base: string
@@ -86,6 +86,23 @@ test('a removal of everything is shown, asked for, and carried out once it is co
   await server.ok('get', 'configmap', 'going-one')
   assert.equal(await server.ok('sync', 'going', '--confirm-prune', '--yes'), 'ConfigMap default/going-one pruned\n')
   assert.equal((await server.pmk('get', 'configmap', 'going-one')).code, 1)
+})
+
+test('on a terminal a removal is asked for', { timeout: 60_000, skip: missing('script') }, async () => {
+  const directory = await follow('asking', 'prune: true')
+  rmSync(join(directory, 'one.yaml'))
+  assert.equal((await server.pmk('sync', 'asking')).code, 1)
+  // It gives the command a terminal, and types its input.
+  const command = commandLine('sync', 'asking', '--confirm-prune').join(' ')
+  const answer = (words: string): Promise<Answer> => run(['script', '-qec', command, '/dev/null'], { PMK_HOME: server.dataDir }, words)
+  const no = await answer('no\n')
+  assert.match(no.stdout, /Remove them\? \[y\/N\] [\s\S]*error: nothing was removed/)
+  assert.equal(no.code, 1)
+  await server.ok('get', 'configmap', 'asking-one')
+  const yes = await answer('y\n')
+  assert.match(yes.stdout, /ConfigMap default\/asking-one pruned/)
+  assert.equal(yes.code, 0)
+  assert.equal((await server.pmk('get', 'configmap', 'asking-one')).code, 1)
 })
 
 test('a suspended source is left alone, and says how to go on', { timeout: 60_000 }, async () => {

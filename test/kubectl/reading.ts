@@ -23,7 +23,7 @@ export const reading: readonly Row[] = [
   {
     run: 'get proc -o wide',
     prints:
-      /^NAME +READY +STATUS +RESTARTS +AGE +UP-TO-DATE +REVISION +COMMAND\ndb .* 1 +db-\S+ +sleep 1000\nweb .* 2 +web-\S+ +sleep 1000\n$/,
+      /^NAME +READY +STATUS +RESTARTS +AGE +UP-TO-DATE +REVISION +SOURCE +COMMAND\ndb .* 1 +db-\S+ +(?:<none> +)?sleep 1000\nweb .* 2 +web-\S+ +(?:<none> +)?sleep 1000\n$/,
   },
   { run: 'get all', prints: [/process\.pmk\.dev\/web +2\/2/, /instance\.pmk\.dev\/web-1 +true/] },
   { run: 'get pmk', prints: [/revision\.pmk\.dev\/web-/, /node\.pmk\.dev\/host +Ready/] },

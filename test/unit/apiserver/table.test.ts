@@ -11,7 +11,14 @@ const NOW = '2026-01-10T00:00:00Z'
 const object = {
   apiVersion: 'pmk.dev/v1',
   kind: 'Process',
-  metadata: { name: 'web', uid: 'u', resourceVersion: '7', generation: 1, creationTimestamp: '2026-01-04T21:00:00Z' },
+  metadata: {
+    name: 'web',
+    uid: 'u',
+    resourceVersion: '7',
+    generation: 1,
+    creationTimestamp: '2026-01-04T21:00:00Z',
+    labels: { 'example.org/a.b': 'c' },
+  },
   spec: { replicas: 3, command: ['sh', '-c', 'true'], script: '', suspend: false },
   status: { readyReplicas: 0, kind: 'Process', items: [{ a: 1 }, { b: 2 }], ready: [true] },
   data: { one: '1', two: '2' },
@@ -37,6 +44,9 @@ const cells: readonly { readonly type: Column['type']; readonly value: string; r
   { type: 'string', value: '{status.ready.0.number:0}/1', expect: '1/1' },
   { type: 'string', value: '{spec.suspend.number}', expect: '0' },
   { type: 'string', value: '{metadata.name.deeper}', expect: null },
+  { type: 'string', value: '{metadata.labels[example.org/a.b]}', expect: 'c' },
+  { type: 'string', value: '{metadata.labels[example.org/b]|metadata.labels[example.org/a.b]}-{spec.replicas}', expect: 'c-3' },
+  { type: 'string', value: '{metadata.labels[example.org/b]:none}', expect: 'none' },
   { type: 'string', value: '{spec.constructor}', expect: null },
   { type: 'integer', value: '{data.length}', expect: 2 },
   { type: 'integer', value: '{spec.command.length}', expect: 3 },
@@ -56,7 +66,7 @@ for (const { type, value, expect } of cells) {
   })
 }
 
-for (const value of ['{', '{a', 'a}', '{}', '{a b}', '{a?b}']) {
+for (const value of ['{', '{a', 'a}', '{}', '{a b}', '{a?b}', '{a[b}']) {
   test(`the column template ${value} is refused`, () => {
     assert.throws(() => compileColumn({ name: 'X', type: 'string', value, description: '' }), /can't read/)
   })
@@ -121,11 +131,12 @@ test('a table has the name first, one row an object and the metadata of each', (
       ['Age', 0],
       ['Up-to-date', 1],
       ['Revision', 1],
+      ['Source', 1],
       ['Command', 1],
     ],
   )
   assert.equal(table.columnDefinitions[0].format, 'name')
-  assert.deepEqual(table.rows[0].cells, ['web', '0/3', 'Pending', 0, '5d3h', 0, null, 'sh -c true'])
+  assert.deepEqual(table.rows[0].cells, ['web', '0/3', 'Pending', 0, '5d3h', 0, null, null, 'sh -c true'])
   assert.deepEqual(table.rows[0].object, { kind: 'PartialObjectMetadata', apiVersion: 'meta.k8s.io/v1', metadata: object.metadata })
 })
 

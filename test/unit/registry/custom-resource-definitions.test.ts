@@ -42,6 +42,7 @@ test('a definition tells names, scope, subresources and those columns that show 
   })
   const columns = (version?.additionalPrinterColumns ?? []).map(({ name, type, jsonPath }) => `${name} ${type} ${jsonPath}`)
   assert.ok(columns.includes('Age date .metadata.creationTimestamp') && columns.includes('Status string .status.reason'))
+  assert.ok(columns.includes('Source string .metadata.labels.pmk\\.dev/source'), 'the key of a label is one step')
   assert.ok(!columns.some((column) => column.startsWith('Ready ')), 'a column of two fields has no JSONPath')
   assert.deepEqual(
     status.conditions.map(({ type, status }) => `${type}=${status}`),
