@@ -40,7 +40,8 @@ export function templateOf(spec: ProcessSpec): Template {
  * Whose rights a program of this template gets. `serverUser` is who runs the server, and whoever no other user is named.
  * A name and a number are told apart, since only the host knows what belongs together; numbers are in their shortest form.
  */
-export function identitiesOf({ securityContext, inheritEnv }: Template, serverUser: string): readonly Identity[] {
+export function identitiesOf(template: Template, serverUser: string): readonly Identity[] {
+  const { securityContext, inheritEnv } = template
   // The template of a Revision follows no schema, so that what has no value may also be null.
   const { runAsUser, runAsGroup, supplementalGroups, capabilities, readOnlyPaths, writablePaths, hiddenPaths, noNewPrivileges } =
     securityContext ?? {}
@@ -68,10 +69,20 @@ export function identitiesOf({ securityContext, inheritEnv }: Template, serverUs
     const because = 'set-user-id programs would see other files than they expect: set securityContext.noNewPrivileges to true'
     identities.push({ resource: 'users', name: 'root', because })
   }
+  for (const because of precedencesOf(template)) identities.push({ resource: 'users', name: 'root', because })
   if ((inheritEnv ?? []).length > 0) {
     identities.push({ resource: 'users', name: serverUser, because: 'inheritEnv takes variables over from the server' })
   }
   return identities
+}
+
+/** What puts a program before those of others, which only root may do. */
+function precedencesOf({ nice, oomScoreAdj, ioPriority }: Template): readonly string[] {
+  return [
+    ...((nice ?? 0) < 0 ? ['nice below 0 takes processor time from others'] : []),
+    ...((oomScoreAdj ?? 0) < 0 ? ['oomScoreAdj below 0 has others killed instead'] : []),
+    ...(ioPriority?.class === 'RealTime' ? ['ioPriority.class RealTime keeps others from the disk'] : []),
+  ]
 }
 
 function idText(id: string | number): string {

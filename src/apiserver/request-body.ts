@@ -1,12 +1,10 @@
 import { isKubernetesKind, type ResourceDefinition } from '../api/scheme.ts'
 import { apiError } from '../api/status.ts'
 import { parseYaml, YamlError } from '../base/yaml.ts'
-import type { Body, Registry } from '../registry/registry.ts'
+import type { Patch } from '../client/client.ts'
+import type { Body } from '../registry/registry.ts'
 import { parseJson } from './json-body.ts'
 import { decodeProtobuf, decodeDeleteOptions as deleteOptionsOf, type ExpectedKind, hasProtobufForm, PROTOBUF } from './protobuf-body.ts'
-
-/** A patch as `Registry.patch` takes it. */
-export type RegistryPatch = Parameters<Registry['patch']>[2]
 
 /** More operations than this in one JSON patch are refused, as Kubernetes does. */
 const MAX_OPERATIONS = 10_000
@@ -51,10 +49,7 @@ function decodeAny(body: RawBody, ofProtobuf: ((bytes: Uint8Array) => object) | 
 }
 
 /** The patch of a PATCH request, with the duplicate keys that were in it. */
-export function decodePatch(
-  body: RawBody,
-  force: boolean | undefined,
-): { readonly patch: RegistryPatch; readonly duplicates: readonly string[] } {
+export function decodePatch(body: RawBody, force: boolean | undefined): { readonly patch: Patch; readonly duplicates: readonly string[] } {
   const type = mediaType(body.contentType)
   if (force !== undefined && type !== APPLY_PATCH) {
     throw apiError('Invalid', 'PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch', {

@@ -180,7 +180,6 @@ class ResourceHandlers {
   readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
     const render = documentRenderer(request)
     const { patch } = decodePatch(request.body, booleanParameter(request.query, 'force'))
-    if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
     const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
     return render(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
   }

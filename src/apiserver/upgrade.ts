@@ -32,6 +32,9 @@ export function responseOn(request: IncomingMessage, socket: Socket, linger: Mil
   return response
 }
 
+/** Who asks so is kubectl, for the most part. */
+const NO_COMMANDS = 'exec, attach, cp and port-forward are not served, and only a GET may ask for another protocol'
+
 export function asksForWebSocket({ upgrade }: IncomingHttpHeaders): boolean {
   return upgrade?.toLowerCase() === 'websocket'
 }
@@ -42,7 +45,7 @@ export function asksForWebSocket({ upgrade }: IncomingHttpHeaders): boolean {
  */
 export function refusalOfUpgrade({ method, headers }: IncomingMessage): Error | undefined {
   // The body of another one would be read by nobody.
-  if (method !== 'GET' && method !== 'HEAD') return apiError('BadRequest', 'only a GET may ask for another protocol')
+  if (method !== 'GET' && method !== 'HEAD') return apiError('BadRequest', NO_COMMANDS)
   if (!asksForWebSocket(headers)) return undefined
   if (method !== 'GET') return apiError('BadRequest', 'only a GET may ask for a WebSocket')
   if (headers['sec-websocket-version'] !== '13') return apiError('BadRequest', 'Sec-WebSocket-Version must be 13')

@@ -11,7 +11,8 @@ import { defineVerb, type Verb } from './verb.ts'
 
 export const verb: Verb = defineVerb({
   usage: 'patch KIND NAME | KIND/NAME | -f FILE -p PATCH [flags]',
-  description: 'Changes fields of an object: a merge patch (what is there replaces, null removes) or a list of JSON patch operations.',
+  description:
+    'Changes fields of an object: a merge patch (what is there replaces, null removes), a list of JSON patch operations, or a strategic merge patch (lists are merged by their keys).',
   examples: [
     `pmk patch process web -p '{"spec":{"replicas":3}}'`,
     `pmk patch process web --type=json -p '[{"op":"remove","path":"/spec/livenessProbe"}]'`,
@@ -19,7 +20,7 @@ export const verb: Verb = defineVerb({
   flags: {
     patch: { type: 'string', short: 'p', placeholder: 'PATCH', help: 'The patch, as JSON or YAML' },
     'patch-file': { type: 'string', placeholder: 'FILE', help: 'A file with the patch' },
-    type: { type: 'string', placeholder: 'merge|json', default: 'merge', help: 'What sort of patch it is' },
+    type: { type: 'string', placeholder: 'merge|json|strategic', default: 'merge', help: 'What sort of patch it is' },
     subresource: { type: 'string', placeholder: 'status|scale', help: 'Patch a part of the object with rights of its own' },
     ...fileFlags,
     ...dryRunFlag,
@@ -72,17 +73,16 @@ function parsePatch(flags: {
   const value = decodePatch(flags.patch ?? readPatchFile(flags['patch-file'] ?? ''))
   switch (flags.type) {
     case 'merge':
+    case 'strategic':
       if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-        throw new CliError('a merge patch must be an object; a list of operations needs --type=json')
+        throw new CliError(`a ${flags.type} patch must be an object; a list of operations needs --type=json`)
       }
-      return { type: 'merge', value }
+      return { type: flags.type, value }
     case 'json':
       if (!Array.isArray(value)) throw new CliError('a JSON patch must be a list of operations; an object needs --type=merge')
       return { type: 'json', operations: value }
-    case 'strategic':
-      throw new CliError('strategic merge patches are not supported; use --type=merge or --type=json')
     default:
-      throw new CliError(`--type must be one of merge, json, not "${flags.type}"`)
+      throw new CliError(`--type must be one of merge, json, strategic, not "${flags.type}"`)
   }
 }
 

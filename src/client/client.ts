@@ -47,6 +47,8 @@ export interface List<T> {
 export type Patch =
   | { readonly type: 'json'; readonly operations: readonly unknown[] }
   | { readonly type: 'merge'; readonly value: unknown }
+  /** Lists are merged by their keys. Not of a Scale. */
+  | { readonly type: 'strategic'; readonly value: unknown }
   | { readonly type: 'apply'; readonly value: unknown; readonly force?: boolean }
 
 export interface PatchOptions extends WriteOptions {

@@ -187,6 +187,7 @@ interface WireList<T> {
 const PATCH_TYPES: Readonly<Record<Patch['type'], string>> = {
   json: 'application/json-patch+json',
   merge: 'application/merge-patch+json',
+  strategic: 'application/strategic-merge-patch+json',
   // JSON is YAML, and quicker to read.
   apply: 'application/apply-patch+yaml',
 }

@@ -5,7 +5,7 @@ import { applyStrategicMerge } from '../api/strategic-merge.ts'
 import type { Patch } from '../client/client.ts'
 
 /** A patch whose result is then written like any other object. */
-export type OrdinaryPatch = Exclude<Patch, { readonly type: 'apply' }> | { readonly type: 'strategic'; readonly value: unknown }
+export type OrdinaryPatch = Exclude<Patch, { readonly type: 'apply' }>
 
 /** What a patch makes of `target`, which isn't altered. Throws ApiError. */
 export function patched(definition: ResourceDefinition, target: unknown, patch: OrdinaryPatch): unknown {

@@ -109,7 +109,7 @@ export interface Registry {
   patch(
     definition: ResourceDefinition,
     ref: Ref,
-    patch: Patch | { readonly type: 'strategic'; readonly value: unknown },
+    patch: Patch,
     duplicates: readonly string[],
     context: WriteContext,
     subresource?: 'status',

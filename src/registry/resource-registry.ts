@@ -1,6 +1,6 @@
 import type { ApiObject } from '../api/object.ts'
 import { definitionOf, type ResourceDefinition } from '../api/scheme.ts'
-import { hasReason } from '../api/status.ts'
+import { apiError, hasReason } from '../api/status.ts'
 import type { WatchEvent } from '../api/watch-event.ts'
 import type { Clock } from '../base/clock.ts'
 import { isJsonObject } from '../base/json.ts'
@@ -121,7 +121,7 @@ class ResourceRegistry implements Registry {
   async patch(
     definition: ResourceDefinition,
     ref: Ref,
-    patch: Patch | { readonly type: 'strategic'; readonly value: unknown },
+    patch: Patch,
     duplicates: readonly string[],
     context: WriteContext,
     subresource?: 'status',
@@ -175,6 +175,7 @@ class ResourceRegistry implements Registry {
   }
 
   async patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, context: WriteContext): Promise<Scale> {
+    if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
     if (patch.type === 'apply') {
       const value = configurationOfScale(definition, patch.value)
       const applied = { definition, ref, value, force: patch.force === true, duplicates: [], subresource: 'scale' } as const

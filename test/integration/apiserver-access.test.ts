@@ -99,6 +99,30 @@ describe('every route', () => {
     assert.equal(server.store.revision(), before)
   })
 
+  test('lets a user with view change nothing by other ways either', async () => {
+    const before = server.store.revision()
+    const refused = async (method: string, path: string, headers: Readonly<Record<string, string>> = {}): Promise<void> => {
+      const { status } = await as('viewer', method, path, processNamed('sneaked'), headers)
+      assert.equal(status, 403, `${method} ${path} ${JSON.stringify(headers)}`)
+    }
+    const apply = { 'content-type': 'application/apply-patch+yaml' }
+    await refused('PATCH', `${PROCESSES}/sneaked?fieldManager=me`, apply)
+    await refused('PATCH', `${PROCESSES}/sneaked?fieldManager=me&force=true&dryRun=All`, apply)
+    for (const subresource of ['status', 'scale']) await refused('PATCH', `${PROCESSES}/sneaked/${subresource}?fieldManager=me`, apply)
+    await refused('POST', `${PROCESSES}?dryRun=All`)
+    await refused('DELETE', `${PROCESSES}?fieldSelector=metadata.name%3Dsneaked`)
+    for (const user of ['root', 'editor', 'viewer', 'system:serviceaccount:default:x']) {
+      await refused('POST', PROCESSES, { 'impersonate-user': user })
+      await refused('POST', PROCESSES, { 'impersonate-user': user, 'impersonate-group': 'system:masters' })
+    }
+    // What is no right of theirs tells nothing of what is there.
+    const there = await as('viewer', 'GET', '/api/v1/namespaces/default/secrets/there')
+    await as('root', 'POST', '/api/v1/namespaces/default/secrets', { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'there' } })
+    assert.deepEqual((await as('viewer', 'GET', '/api/v1/namespaces/default/secrets/there')).json, there.json)
+    assert.equal((await as('root', 'DELETE', '/api/v1/namespaces/default/secrets/there')).status, 200)
+    assert.equal(server.store.revision(), before + 2)
+  })
+
   test('view reads Processes and no Secrets', async () => {
     assert.equal((await as('viewer', 'GET', PROCESSES)).status, 200)
     assert.equal((await as('viewer', 'GET', '/api/v1/secrets')).status, 403)

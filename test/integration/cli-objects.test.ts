@@ -235,6 +235,13 @@ test('patch and scale change what they say', async () => {
   assert.equal(await ok(`patch ps web -p '{"spec":{"nice":3}}'`), 'process.pmk.dev/web patched (no change)\n')
   assert.equal(await ok(`patch ps web --type=json -p '[{"op":"replace","path":"/spec/nice","value":4}]'`), 'process.pmk.dev/web patched\n')
   assert.equal(await ok('get ps web -o jsonpath={.spec.nice}'), '4')
+  for (const name of ['A', 'B']) {
+    assert.equal(
+      await ok(`patch ps web --type=strategic -p '{"spec":{"env":[{"name":"${name}","value":"1"}]}}'`),
+      'process.pmk.dev/web patched\n',
+    )
+  }
+  assert.equal(await ok('get ps web -o jsonpath={.spec.env[*].name}'), 'A B')
   const bad = await pmk(`patch ps web -p '{"spec":{"nice":99}}'`)
   assert.deepEqual([bad.code, bad.stderr], [1, 'The Process "web" is invalid: spec.nice: Invalid value: 99: must be at most 19\n'])
   assert.equal(await ok('scale web --replicas=3'), 'process.pmk.dev/web scaled\n')

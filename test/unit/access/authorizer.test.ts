@@ -274,6 +274,13 @@ describe('whose rights a program gets', () => {
     assert.deepEqual(names({ securityContext: { runAsUser: 'w', capabilities: { drop: ['ALL'] } } }), ['users/w'])
     assert.deepEqual(names({ securityContext: { runAsUser: 'w', readOnlyPaths: ['/'] } }), ['users/w', 'users/root'])
     assert.deepEqual(names({ securityContext: { runAsUser: 'w', readOnlyPaths: ['/'], noNewPrivileges: true } }), ['users/w'])
+    const securityContext = { runAsUser: 'w' }
+    for (const precedence of [{ nice: -1 }, { oomScoreAdj: -1 }, { ioPriority: { class: 'RealTime' } }]) {
+      assert.deepEqual(names({ securityContext, ...precedence }), ['users/w', 'users/root'], JSON.stringify(precedence))
+    }
+    for (const modest of [{ nice: 19 }, { nice: 0 }, { oomScoreAdj: 1000 }, { ioPriority: { class: 'Idle' } }, { nice: null }]) {
+      assert.deepEqual(names({ securityContext, ...modest }), ['users/w'], JSON.stringify(modest))
+    }
   })
 
   test('every field of a Process is either operation or part of what runs', () => {
