@@ -19,6 +19,8 @@ export function desiredOf(placed: readonly Placed[], source: SourceRef): readonl
 interface Ids {
   readonly set: ReadonlySet<string>
   readonly sorted: readonly string[]
+  /** Of all of them. */
+  readonly bytes: number
 }
 
 const known = new WeakMap<readonly Desired[], Ids>()
@@ -28,7 +30,7 @@ export function idsOf(desired: readonly Desired[]): Ids {
   let ids = known.get(desired)
   if (ids === undefined) {
     const sorted = desired.map(({ id }) => id).sort()
-    ids = { set: new Set(sorted), sorted }
+    ids = { set: new Set(sorted), sorted, bytes: sorted.reduce((sum, id) => sum + Buffer.byteLength(id), 0) }
     known.set(desired, ids)
   }
   return ids

@@ -25,6 +25,7 @@ import { type Finding, shortRevision, statusOf } from './source-status.ts'
 import { readSource, writeStatus } from './status-writer.ts'
 import { maskSecrets, type Substitute } from './substitute.ts'
 import { tellFinding, tellOutcome } from './telling.ts'
+import { tooLarge } from './too-large.ts'
 import type { TrackedSource } from './tracked-source.ts'
 import { TrackedSources } from './tracked-sources.ts'
 import { variablesOf } from './variables.ts'
@@ -117,7 +118,7 @@ export class SourceReconciler implements Reconciler {
     const stored = await readSource(client, source.metadata, signal)
     const message = `The pass took longer than spec.timeout, ${formatDuration(timeout)}; it goes on with the next`
     const finding = { ...handledOf(source), ready: 'False', reason: 'TimedOut', message, reconciling: true, stalled: false } as const
-    if (stored !== undefined) await this.#report(stored, finding, signal)
+    if (stored !== undefined) await this.#report(stored, finding, signal, source)
     return { requeueAfter: interval }
   }
 
@@ -154,9 +155,9 @@ export class SourceReconciler implements Reconciler {
     const documents = await tracked.reader.read(snapshot, { namespace, variables: variables.variables, signal })
     const desired = tracked.desired(documents, refOf(source))
     const isEmpty = desired.length === 0 && documents.problems.length === 0
-    const left = isEmpty ? nothingLeft(source, snapshot, (id, key) => this.#options.cached(id, key)) : undefined
-    if (left !== undefined) {
-      await this.#report(source, { ...handled, ...left }, signal)
+    const refused = isEmpty ? nothingLeft(source, snapshot, this.#options.cached) : tooLarge(desired, snapshot)
+    if (refused !== undefined) {
+      await this.#report(source, { ...handled, ...refused }, signal)
       return { requeueAfter: interval }
     }
     const inputs = createHash('sha256')
@@ -173,11 +174,9 @@ export class SourceReconciler implements Reconciler {
     tracked.unwellSince = unwell === undefined ? undefined : isChanged ? now : (tracked.unwellSince ?? now)
     const unwellFor = now - (tracked.unwellSince ?? now)
     const finding = judge(current, { snapshot, outcome, inputs, unwell, unwellFor, now: clock.now() })
-    await this.#report(
-      current,
-      { ...(finding.reason !== 'WaitingForDeletion' && handled), ...finding, notes: notesOf(source, tracked, snapshot, outcome) },
-      signal,
-    )
+    const answered = finding.reason === 'WaitingForDeletion' ? {} : handled
+    const notes = notesOf(source, tracked, snapshot, outcome)
+    await this.#report(current, { ...answered, ...finding, notes }, signal, source)
     if (isChanged || outcome.pruned.length > 0)
       log.info({ revision: snapshot.revision, applied: outcome.applied.length, pruned: outcome.pruned.length }, 'Source was applied')
     const deadline = finding.reason === 'WaitingForHealth' ? (parseDuration(spec.timeout) ?? 0) - unwellFor : interval
@@ -229,7 +228,7 @@ export class SourceReconciler implements Reconciler {
   /** Nothing is known of what the source holds: nothing changes, unless somebody confirms that it is to be empty. */
   async #failed({ source, tracked, interval, handled, signal }: Look, failed: Fetched & { readonly type: 'failed' }): Promise<Result> {
     const { client, events } = this.#options
-    const found = await fetchFailed({ client, source, failed, signal, cached: (id, key) => this.#options.cached(id, key) })
+    const found = await fetchFailed({ client, source, failed, signal, cached: this.#options.cached })
     if (found.removed !== undefined)
       events.record(source, { type: 'Normal', reason: 'Pruned', message: `Removed ${found.removed} of its objects, as confirmed` })
     tracked.unwellSince = undefined
@@ -246,10 +245,11 @@ export class SourceReconciler implements Reconciler {
     return { requeueAfter: intervalOf(source) }
   }
 
-  async #report(source: ManifestSource, finding: Finding, signal: AbortSignal): Promise<ManifestSource> {
+  /** `before`: how it was when this look began; what came in between was only on the way. */
+  async #report(source: ManifestSource, finding: Finding, signal: AbortSignal, before: ManifestSource = source): Promise<ManifestSource> {
     const { client, clock, events } = this.#options
     const written = await writeStatus(client, source, statusOf(source, finding, clock.now()), signal)
-    tellFinding(events, source, finding)
+    tellFinding(events, before, finding)
     return written
   }
 }

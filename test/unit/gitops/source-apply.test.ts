@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, test } from 'node:test'
+import type { ApiObject } from '../../../src/api/object.ts'
+import { apiError } from '../../../src/api/status.ts'
+import type { Client, ResourceClient } from '../../../src/client/client.ts'
 import { labelsOf, map, processManifest, SourceWorld } from '../../support/source-world.ts'
 
 const LABELS = 'pmk.dev/source-namespace=default pmk.dev/source=web'
@@ -263,4 +266,46 @@ describe('a source', () => {
     assert.equal(await world.ready('web'), 'True Applied')
     assert.deepEqual(await world.values(), { a: 'one' })
   })
+
+  test('tells once of what the server refuses only when it is written, however often it is tried', async () => {
+    let isDown = true
+    const refusing = (client: Client): Client => ({
+      for: (kind) => {
+        const inner = client.for(kind)
+        return {
+          ...bound(inner),
+          patch: async (ref, patch, options = {}) => {
+            if (isDown && kind === 'ConfigMap' && options.dryRun !== true) throw apiError('Forbidden', 'the quota is used up')
+            return await inner.patch(ref, patch, options)
+          },
+        }
+      },
+    })
+    await world.stop()
+    world = await SourceWorld.start({ wrapSource: refusing })
+    world.origin('web').set({ 'a.yaml': map('a') })
+    await world.create('web', { interval: '10s' })
+    await world.env.clock.advance(60_000)
+    assert.equal((await world.source('web')).status?.message, 'Nothing was changed. a.yaml:1: the quota is used up')
+    assert.deepEqual(
+      (await world.events('InvalidManifests')).map(({ count }) => count),
+      [1],
+    )
+    isDown = false
+    await world.env.clock.advance(10_000)
+    assert.equal(await world.ready('web'), 'True Applied')
+  })
 })
+
+function bound<T extends ApiObject>(client: ResourceClient<T>): ResourceClient<T> {
+  return {
+    get: client.get.bind(client),
+    list: client.list.bind(client),
+    watch: client.watch.bind(client),
+    create: client.create.bind(client),
+    update: client.update.bind(client),
+    updateStatus: client.updateStatus.bind(client),
+    patch: client.patch.bind(client),
+    delete: client.delete.bind(client),
+  }
+}
