@@ -137,6 +137,8 @@ const EMPTY_PHRASES =
 function sayingOf(stderr: string, code: number): string {
   if (/Host key verification failed/.test(stderr))
     return 'the host key of the remote is not one of known_hosts in the Secret that spec.git.secretRef names'
+  if (/could not read (Username|Password)|Authentication failed/.test(stderr))
+    return 'the remote wants a user and password, or refuses those of the Secret that spec.git.secretRef names'
   const lines = stderr
     // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what must not reach a terminal.
     .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]+/g, ' ')

@@ -75,11 +75,13 @@ async function findProgram(name: string): Promise<string | undefined> {
   return undefined
 }
 
-/** Its last line, with paths as they are in the source. */
+/** Its last line, with paths as they are in the source; without what differs from run to run, for it is compared. */
 function sayingOf(stderr: string, directory: string): string | undefined {
   const line = stderr.trim().split('\n').at(-1) ?? ''
   const text = line
+    .replace(/^[EF]\d{4} [\d:.]+ +\d+ [^\]]*\] (?:"command failed" err="(.*)"$)?/, '$1')
     .replace(/^error: /i, '')
+    .replaceAll(/\/\S*\/kustomize-\d+/g, '…')
     .replaceAll(`${directory}/`, '')
     .replaceAll(directory, '.')
   return text === '' ? undefined : text.slice(0, 1000)
