@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
-import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, open } from 'node:fs/promises'
+import type { BigIntStats } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Clock, epochOf, type Millis } from '../base/clock.ts'
 import { jsonEqual } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { formatBytes } from '../base/quantity.ts'
 import type { Problem } from '../manifest/manifest.ts'
+import { digestOf, fingerprintOf, type Known, knownAs, readWhole, type Unread } from './directory-file.ts'
 import { placesOf } from './directory-places.ts'
 import { type FoundFile, type FoundKustomization, TooLargeError, type Walk, walkDirectory, wordsFor } from './directory-walk.ts'
 import { DirectoryWatch } from './directory-watch.ts'
@@ -19,8 +19,6 @@ import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.t
 const SETTLED: Millis = 500
 /** An empty file is about to be filled; one that stays empty is a mistake. */
 const EMPTY_FOR: Millis = 10_000
-/** A file that changed while it was read is read again after this. */
-const AGAIN: Millis = 50
 /** Whether a look that was given up has ended is asked this often. */
 const LOOKING: Millis = 1_000
 /** In bytes; no file of manifests is so large. */
@@ -40,12 +38,6 @@ export interface DirectoryOriginOptions {
   readonly fileEvents?: boolean
 }
 
-interface Known {
-  readonly fingerprint: string
-  readonly digest: string
-  readonly file: SourceFile
-}
-
 interface Look {
   readonly walk: Walk
   readonly read: ReadonlyMap<string, Known | Unread>
@@ -56,10 +48,14 @@ interface Seen {
   readonly since: Millis
 }
 
-/** What of a file could not be had. */
-type Unread = { readonly type: 'unsettled'; readonly retryAfter: Millis } | { readonly type: 'problem'; readonly message: string }
-
-/** A directory on this host. Files that are as they were are not read again, and give the same objects as before. */
+/**
+ * A directory on this host. Files that are as they were are not read again, and give the same objects as before.
+ *
+ * Nothing is given out while anything is being written: neither a file that changed within half a second, nor a directory from which
+ * something has gone within that time. So what vim, emacs, nano, `sed -i`, rsync and git do to a file is seen when it is done. A
+ * tree that is copied with longer pauses is given out in parts, which adds to what was there before; who needs all of a change
+ * at once moves a directory or swaps a link.
+ */
 export class DirectoryOrigin implements ManifestOrigin {
   readonly #options: DirectoryOriginOptions
   readonly #turns: LookTurns
@@ -238,39 +234,6 @@ export class DirectoryOrigin implements ManifestOrigin {
   }
 }
 
-/** Its text, if it was the same file, unchanged, before and after. */
-async function readWhole(path: string, name: string, fingerprint: string, before: Known | undefined): Promise<Known | Unread> {
-  try {
-    // Without waiting: what has come in its place may be a pipe that nobody writes to.
-    const handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-    try {
-      if ((await fingerprintNow(handle)) !== fingerprint) return { type: 'unsettled', retryAfter: AGAIN }
-      const bytes = await handle.readFile()
-      if ((await fingerprintNow(handle)) !== fingerprint) return { type: 'unsettled', retryAfter: AGAIN }
-      return knownAs(name, fingerprint, new TextDecoder('utf-8', { fatal: true }).decode(bytes), before)
-    } finally {
-      await handle.close()
-    }
-  } catch (err) {
-    if (err instanceof TypeError) return { type: 'problem', message: 'is not UTF-8 text' }
-    const { code } = err as NodeJS.ErrnoException
-    if (code === undefined) throw err
-    // It has gone since the directory was looked at: look again.
-    if (code === 'ENOENT') return { type: 'unsettled', retryAfter: AGAIN }
-    return { type: 'problem', message: wordsFor(err as NodeJS.ErrnoException) }
-  }
-}
-
-async function fingerprintNow(handle: FileHandle): Promise<string> {
-  return fingerprintOf(await handle.stat({ bigint: true }))
-}
-
-/** The file that was known before, if its text is the same. */
-function knownAs(path: string, fingerprint: string, text: string, before: Known | undefined): Known {
-  const digest = digestOf(text)
-  return { fingerprint, digest, file: before?.digest === digest ? before.file : { path: printable(path), text } }
-}
-
 function isSame(before: readonly SourceFile[], after: readonly SourceFile[]): boolean {
   return before.length === after.length && before.every((file, at) => file === after[at])
 }
@@ -284,15 +247,6 @@ function nearest(path: string, directories: ReadonlyMap<string, unknown>): strin
 
 function kustomizationPath({ path }: FoundKustomization): string {
   return path === '' ? 'kustomization.yaml' : `${path}/kustomization.yaml`
-}
-
-/** Changes with each write, rename over and move. */
-function fingerprintOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
-  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
-}
-
-function digestOf(text: string): string {
-  return createHash('sha256').update(text).digest('hex')
 }
 
 function revisionOf(known: ReadonlyMap<string, Known>, problems: readonly Problem[]): string {
