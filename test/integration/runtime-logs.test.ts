@@ -199,6 +199,7 @@ describe('logs', () => {
       assert.equal((await other.exited(first.instance)).leftovers, true)
       rmSync(pidFile)
       await other.start(['sh', '-c', 'echo again; sleep 1000 & echo $! >"$1"', 'sh', pidFile], { ...config, instance: first.instance })
+      await eventually(async () => assert.equal(await other.logs(first.instance), 'again\n'))
       writeFileSync(go, '')
       await eventually(async () => assert.equal(await other.logs(first.instance), 'again\nlate\n'))
       assert.equal((await other.logs(first.instance, { previous: true })).slice(-12), '39999\n40000\n')
