@@ -3,16 +3,10 @@ import { logCursor, parseLogCursor } from './log-cursor.ts'
 import type { LogFile } from './log-file.ts'
 import { offsetSince } from './log-index.ts'
 import { isLineStart, LineStamps, type Piece, readRange, startOfLastLines, startOfLine } from './log-reader.ts'
+import type { RunMark } from './run-marks.ts'
 import type { LogOptions, LogPiece } from './runtime.ts'
 
 const FOLLOW_INTERVAL: Millis = 100
-
-/** Where the output of one attempt begins, in each file. */
-export interface RunMark {
-  readonly attempt: number
-  readonly out: number
-  readonly err: number
-}
 
 /** What an Instance has written. Fields change while it is read. */
 export interface Output {

@@ -1,7 +1,7 @@
 import { chownSync, closeSync, openSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { readdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Clock, epochOf, type Millis } from '../base/clock.ts'
+import type { Clock, Millis } from '../base/clock.ts'
 import { isDiskRefusal } from '../base/disk-error.ts'
 import type { Logger } from '../base/log.ts'
 import { nextTurn } from '../base/turn.ts'
@@ -10,11 +10,12 @@ import { Gate } from './gate.ts'
 import type { HostTools } from './host.ts'
 import { type CutMode, type CutTools, probeCutMode } from './log-cut.ts'
 import { LogFile } from './log-file.ts'
-import { nextLook, QUIET_LOOK } from './log-growth.ts'
 import { LogLinks } from './log-links.ts'
-import { type Output, type RunMark, readOutput, tailOf } from './log-output.ts'
-import { QuietLogs } from './quiet-logs.ts'
-import { type RetiredLog, RetiredLogs } from './retired-logs.ts'
+import { type Output, readOutput, tailOf } from './log-output.ts'
+import { LogRetention } from './log-retention.ts'
+import { LogRotator, type RotatedLog } from './log-rotator.ts'
+import type { RetiredLog } from './retired-logs.ts'
+import { adoptedMarks, isFirstMark, type RunMark, withMark } from './run-marks.ts'
 import type { HostGap, InstanceId, LogConfig, LogOptions, LogPiece, Notice, RunConfig } from './runtime.ts'
 import type { Spares } from './spares.ts'
 import { isMissing, readLineAt, writeLineAt } from './state-dir.ts'
@@ -32,8 +33,8 @@ export interface LogStoreOptions {
   readonly notify: (notice: Notice) => void
 }
 
-interface Log extends Output {
-  readonly instance: InstanceId
+interface Log extends Output, RotatedLog {
+  retired: boolean
   config: LogConfig | undefined
   /** Owners of the files that are known to be there. */
   readonly owners: Map<LogFile, number>
@@ -41,53 +42,35 @@ interface Log extends Output {
   unsaved: boolean
   /** Its name under `by-name`, once it is there. */
   link: string | undefined
-  cancel: (() => void) | undefined
-  /** The look that is under way. */
-  looking: Promise<void> | undefined
 }
 
-const KEPT_MARKS = 8
 const FIRST_LOOK: Millis = 200
-const AFTER_ROTATION: Millis = 1_000
-/** After a failure, as on a full disk. */
-const RETRY: Millis = 5_000
-/** Rotations at once: each costs one thread of Node's four while it compresses. */
-const MAX_ROTATIONS = 2
 /** Logs opened at once that an earlier server tended. */
 const MAX_OPENING = 4
-const SWEEP_INTERVAL: Millis = 600_000
-/** Where the only run of a log begins that has no marks on disk. */
-const FIRST_MARK: RunMark = { attempt: 0, out: 0, err: 0 }
 
 /** The logs of all Instances: where they lie, that they stay small, and how they are read. */
 export class LogStore {
   readonly #options: LogStoreOptions
   readonly #logs = new Map<InstanceId, Promise<Log>>()
-  readonly #rotations = new Gate(MAX_ROTATIONS)
   readonly #openings = new Gate(MAX_OPENING)
-  readonly #quiet: QuietLogs<Log>
+  readonly #rotator: LogRotator
   readonly #links: LogLinks
-  readonly #retired: RetiredLogs
+  readonly #retention: LogRetention
   /** Instances with a directory that an earlier server made. */
   readonly #found = new Set<InstanceId>()
   /** Where the newest run of those begins that an earlier server started. */
   readonly #adopted = new Map<InstanceId, RunMark>()
   readonly #endings = new Set<Promise<void>>()
   #mode: CutMode = 'truncate'
-  #cancelSweep: (() => void) | undefined
-  #sweeping: Promise<void> | undefined
   #closed = false
 
   constructor(options: LogStoreOptions) {
     this.#options = options
-    this.#quiet = new QuietLogs<Log>({
-      clock: options.clock,
-      interval: QUIET_LOOK,
-      hasGrown: ({ out, err, config }) => out.hasChanged() || (config?.mergeStderr === false && err.hasChanged()),
-      onGrowth: (log) => this.#lookIn(log, 0),
-    })
+    const { clock, log, retention } = options
+    this.#rotator = new LogRotator({ clock, log, notify: (...notice) => this.#notify(...notice) })
     this.#links = new LogLinks(this.#root)
-    this.#retired = new RetiredLogs(join(this.#root, '.retired'))
+    const discard = (entry: RetiredLog): Promise<void> => this.#discard(entry)
+    this.#retention = new LogRetention({ path: join(this.#root, '.retired'), clock, log, retention, discard })
   }
 
   get #root(): string {
@@ -108,32 +91,22 @@ export class LogStore {
   /** `known`: Instances that still exist; logs of others are on their way out. */
   async open(known: ReadonlySet<InstanceId>): Promise<void> {
     await this.#links.open()
-    this.#retired.open()
-    const epoch = epochOf(this.#options.clock.now())
     for (const name of readdirSync(this.#root)) {
       // Of versions that took a new one each time.
       if (name.startsWith('.probe-')) rmSync(join(this.#root, name), { recursive: true, force: true })
-      if (name.startsWith('.') || name === 'by-name') continue
-      const instance = name as InstanceId
-      this.#found.add(instance)
-      if (!known.has(instance) && !this.#retired.has(instance)) await this.#retired.add({ instance, epoch })
+      if (!name.startsWith('.') && name !== 'by-name') this.#found.add(name as InstanceId)
     }
+    await this.#retention.open([...this.#found].filter((instance) => !known.has(instance)))
     this.#mode = await probeCutMode(this.#root, this.#tools)
-    this.#sweepIn(0, () => this.#links.sweep())
+    this.#retention.start(() => this.#links.sweep())
   }
 
   async close(): Promise<void> {
     this.#closed = true
-    this.#cancelSweep?.()
-    this.#quiet.close()
-    await this.#sweeping
+    this.#rotator.close()
+    await this.#retention.close()
     await Promise.all(this.#endings)
-    for (const opening of this.#logs.values()) {
-      const log = await opening
-      log.cancel?.()
-      await log.looking
-    }
-    await this.#retired.close()
+    for (const opening of this.#logs.values()) await this.#rotator.leave(await opening)
   }
 
   directory(instance: InstanceId): string {
@@ -150,7 +123,7 @@ export class LogStore {
    */
   async beginRun(config: RunConfig, attempt: number, { alone }: { readonly alone: boolean }): Promise<RunMark> {
     const log = await this.#open(config.instance)
-    await this.#retired.revoke(config.instance)
+    await this.#retention.revoke(config.instance)
     log.config = config.logs
     log.retired = false
     const owner = config.identity?.uid ?? this.#options.host.uid
@@ -163,14 +136,12 @@ export class LogStore {
       if (alone) await file.renew(config.logs)
     }
     const mark = { attempt, out: await log.out.end(), err: await log.err.end() }
-    // With nothing written yet there is nothing to tell apart.
-    const isFirst = mark.out === 0 && mark.err === 0
-    log.marks = isFirst ? [mark] : [...log.marks.filter((each) => each.attempt !== attempt), mark].slice(-KEPT_MARKS)
-    log.unsaved = !isFirst
+    log.marks = withMark(log.marks, mark)
+    log.unsaved = !isFirstMark(mark)
     const link = this.#links.nameOf(config)
     if (link !== undefined && link !== log.link) await this.#links.set(link, config.instance)
     log.link = link
-    this.#lookIn(log, FIRST_LOOK)
+    this.#rotator.lookIn(log, FIRST_LOOK)
     return mark
   }
 
@@ -208,7 +179,7 @@ export class LogStore {
       .then((log) => {
         log.config ??= run.logs
         log.link ??= this.#links.nameOf(run)
-        this.#lookIn(log, 0)
+        this.#rotator.lookIn(log, 0)
       })
       .catch((err: unknown) => this.#options.log.error({ instance, err }, 'Could not open a log'))
   }
@@ -220,7 +191,7 @@ export class LogStore {
       .then((log) => {
         // Whether stderr has a file of its own was settled when the program was launched.
         log.config = { ...config, mergeStderr: log.config?.mergeStderr ?? config.mergeStderr }
-        this.#lookIn(log, 0)
+        this.#rotator.lookIn(log, 0)
       })
       .catch((err: unknown) => this.#options.log.warn({ instance, err }, 'Could not configure a log'))
   }
@@ -232,13 +203,9 @@ export class LogStore {
     if (opening === undefined) return
     const log = await opening
     log.retired = true
-    log.cancel?.()
-    this.#quiet.delete(log)
-    await log.looking
+    await this.#rotator.leave(log)
     this.#logs.delete(instance)
-    const entry = { instance, epoch: epochOf(this.#options.clock.now()), ...(log.link === undefined ? {} : { link: log.link }) }
-    if (this.#options.retention <= 0) await this.#delete(entry)
-    else await this.#retired.add(entry)
+    await this.#retention.retire(instance, log.link)
   }
 
   async tail(instance: InstanceId, bytes: number): Promise<string> {
@@ -283,12 +250,8 @@ export class LogStore {
     } else {
       await files.out.open(names)
       await files.err.open(names)
-      marks = (names.includes('runs.json') ? readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) : undefined) ?? [FIRST_MARK]
-      const newest = this.#adopted.get(instance)
-      if (newest !== undefined && newest.attempt > (marks.at(-1)?.attempt ?? 0)) {
-        // A log with nothing in it before has no marks on disk.
-        marks = newest.out === 0 && newest.err === 0 ? [newest] : [...marks, newest].slice(-KEPT_MARKS)
-      }
+      const stored = names.includes('runs.json') ? readLineAt<readonly RunMark[]>(join(directory, 'runs.json')) : undefined
+      marks = adoptedMarks(stored, this.#adopted.get(instance))
       this.#adopted.delete(instance)
       for (const file of [files.out, files.err]) {
         const stat = statSync(file.path, { throwIfNoEntry: false })
@@ -319,82 +282,14 @@ export class LogStore {
     }
   }
 
-  #lookIn(log: Log, delay: Millis): void {
-    if (this.#closed || log.retired || log.looking !== undefined) return
-    log.cancel?.()
-    if (delay >= QUIET_LOOK) {
-      this.#quiet.add(log)
-      return
-    }
-    this.#quiet.delete(log)
-    log.cancel = this.#options.clock.schedule(delay, () => {
-      log.looking = this.#look(log, delay)
-        .catch((err: unknown) => {
-          this.#options.log.error({ instance: log.instance, err }, 'Could not rotate a log')
-          return RETRY
-        })
-        .then((next) => {
-          log.looking = undefined
-          this.#lookIn(log, next)
-        })
-    })
-  }
-
-  async #look(log: Log, during: Millis): Promise<Millis> {
-    const { config } = log
-    if (config === undefined) return 1_000
-    let next = QUIET_LOOK
-    for (const file of config.mergeStderr ? [log.out] : [log.out, log.err]) {
-      const { live, grown, rate } = file.look(this.#options.clock.monotonic())
-      if (live >= config.maxSize) {
-        next = Math.min(next, AFTER_ROTATION)
-        await this.#rotations.run(async () => {
-          const dropped = await file.rotate(config, rate)
-          if (dropped > 0)
-            this.#notify(
-              log.instance,
-              'LogDropped',
-              `${dropped} bytes of output were dropped: it came faster than logs.maxSize and logs.maxFiles let it be kept`,
-            )
-        })
-      }
-      next = Math.min(next, nextLook({ grown, during, maxSize: config.maxSize, previous: during }))
-    }
-    return next
-  }
-
   #notify(instance: InstanceId, reason: Notice['reason'], message: string): void {
     this.#options.log.warn({ instance }, message)
     this.#options.notify({ instance, reason, message })
   }
 
-  /** Deletes logs whose time is over, now and then. */
-  #sweepIn(delay: Millis, first: () => Promise<void> = async () => {}): void {
-    const { clock, log } = this.#options
-    this.#cancelSweep = clock.schedule(delay, () => {
-      this.#sweeping = first()
-        .then(() => this.#sweep())
-        .catch((err: unknown) => log.error({ err }, 'Could not delete old logs'))
-        .finally(() => {
-          if (!this.#closed) this.#sweepIn(SWEEP_INTERVAL)
-        })
-    })
-  }
-
-  async #sweep(): Promise<void> {
-    const due = this.#retired.before(epochOf(this.#options.clock.now()) - this.#options.retention)
-    const gone: RetiredLog[] = []
-    for (const entry of due) {
-      if (this.#closed) break
-      // It may have been opened again, to be read.
-      this.#logs.delete(entry.instance)
-      await this.#delete(entry)
-      gone.push(entry)
-    }
-    if (gone.length > 0) await this.#retired.drop(gone)
-  }
-
-  async #delete({ instance, link }: RetiredLog): Promise<void> {
+  async #discard({ instance, link }: RetiredLog): Promise<void> {
+    // It may have been opened again, to be read.
+    this.#logs.delete(instance)
     await this.#options.trash.discard(this.directory(instance))
     this.#found.delete(instance)
     if (link !== undefined) await this.#links.drop(link, instance)

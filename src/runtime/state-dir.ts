@@ -14,8 +14,8 @@ import {
 } from 'node:fs'
 import { rename, rm, symlink } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import type { RunMark } from './log-output.ts'
 import { type ProcessStat, parseStat } from './proc-stat.ts'
+import type { RunMark } from './run-marks.ts'
 import type { InstanceId, LogConfig, RunId } from './runtime.ts'
 import { type ExitRecord, parseExitRecord, RECORD_SIZE, RUN_FORMAT } from './shim.ts'
 
