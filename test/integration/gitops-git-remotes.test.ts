@@ -69,7 +69,7 @@ describe('over https', { skip: missing('git', 'setpriv', 'prlimit') }, () => {
             // It has gone.
           }
         }
-    }, 2)
+    }, 20)
     const follower = follow(
       { url: `${server.url}/remote.git` },
       { login: { username: 'ada', password: PASSWORD, 'ca.crt': server.authority } },
