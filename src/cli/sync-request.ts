@@ -106,7 +106,7 @@ async function handled(ctx: Context, client: Client, ref: Ref, name: string, tim
     `timed out waiting for ${name}: ${last}. It goes on by itself; 'pmk describe source/${ref.name}' tells how far it is`
   const source = await withTimeout(ctx, timeout, late, (signal) =>
     watchUntil(client.for('ManifestSource'), ref, signal, (object) => {
-      if (object === undefined || object.spec.suspend || isHandled(object)) return true
+      if (object === undefined || object.spec.suspend || isStuck(object) || isHandled(object)) return true
       const said = printable(object.status?.message ?? '')
       if (ctx.io.outputIsTerminal && said !== '' && said !== last) ctx.io.warn(`${name}: ${said}\n`)
       if (said !== '') last = said
@@ -115,7 +115,15 @@ async function handled(ctx: Context, client: Client, ref: Ref, name: string, tim
   )
   if (source === undefined) throw new CliError(`${name} was deleted meanwhile`)
   if (source.spec.suspend) throw suspended(ref, name)
+  if (source.metadata.deletionTimestamp !== undefined) throw new CliError(`${name} is being deleted`)
   return source
+}
+
+/** Nothing is fetched or applied before somebody does something. */
+function isStuck({ metadata, status }: ManifestSource): boolean {
+  return (
+    metadata.deletionTimestamp !== undefined || (status?.reason === 'DependencyCycle' && status.observedGeneration === metadata.generation)
+  )
 }
 
 /** A later request than ours counts, too: its pass came after both. */

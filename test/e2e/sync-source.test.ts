@@ -118,6 +118,19 @@ test('a suspended source is left alone, and says how to go on', { timeout: 60_00
   await eventually(async () => assert.equal((await server.pmk('get', 'configmap', 'resting-two')).code, 0, 'it is not applied yet'))
 })
 
+test('a source that waits for another says for which, and one that waits for itself fails at once', { timeout: 60_000 }, async () => {
+  const waiting = (name: string, other: string): string =>
+    `apiVersion: pmk.dev/v1\nkind: ManifestSource\nmetadata: {name: ${name}}\nspec: {path: ${base}/plain, dependsOn: [{name: ${other}}]}\n`
+  await server.apply(waiting('early', 'nowhere'))
+  const late = await server.pmk('sync', 'early', '--timeout=1s')
+  assert.equal(late.code, 1)
+  assert.match(late.stderr, /timed out waiting for .*\/early: .*ManifestSource default\/nowhere.*pmk describe source\/early/)
+  await server.apply(`${waiting('ping', 'pong')}---\n${waiting('pong', 'ping')}`)
+  const cycle = await server.pmk('sync', 'ping', '--timeout=30s')
+  assert.equal(cycle.code, 1)
+  assert.match(cycle.stderr, /\/ping is not Ready \(DependencyCycle\): /)
+})
+
 test('what is no source is named, with what may be meant', { timeout: 60_000 }, async () => {
   const { code, stderr } = await server.pmk('sync', 'plainn')
   assert.equal(code, 1)

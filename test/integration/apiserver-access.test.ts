@@ -25,6 +25,16 @@ let server: TestApiServer
 before(async () => {
   server = await TestApiServer.start({
     authenticate: ({ headers }) => users[String(headers['x-test-user'] ?? 'root')] ?? { name: 'nobody', groups: [] },
+    preview: async () => ({
+      kind: 'SourcePreview',
+      apiVersion: 'pmk.dev/v1',
+      changes: [],
+      pruned: [],
+      restarts: [],
+      problems: [],
+      partial: false,
+      notes: [],
+    }),
   })
   const bind = async (name: string, role: string, subject: object): Promise<void> => {
     const body = { ...head('ClusterRoleBinding', name), roleRef: { kind: 'ClusterRole', name: role }, subjects: [subject] }
@@ -129,6 +139,16 @@ describe('every route', () => {
     assert.equal((await as('viewer', 'GET', '/api/v1/namespaces/default/secrets?watch=true')).status, 403)
     assert.equal((await as('viewer', 'GET', `${RBAC}/clusterroles`)).status, 403)
     assert.equal((await as('editor', 'GET', '/api/v1/secrets')).status, 200)
+  })
+
+  test('what a source would change, of any namespace, is shown to nobody but who has all rights', async () => {
+    const sources = '/apis/pmk.dev/v1/namespaces/default/manifestsources'
+    const source = { apiVersion: 'pmk.dev/v1', kind: 'ManifestSource', metadata: { name: 'host' }, spec: { path: '/srv', suspend: true } }
+    assert.equal((await as('root', 'POST', sources, source)).status, 201)
+    for (const user of ['nobody', 'viewer', 'editor', 'admin']) assert.equal((await as(user, 'GET', `${sources}/host/preview`)).status, 403)
+    assert.equal((await as('boss', 'GET', `${sources}/host/preview`)).json.kind, 'SourcePreview')
+    assert.equal((await as('boss', 'GET', `${sources}/other/preview`)).status, 404)
+    assert.equal((await as('boss', 'POST', `${sources}/host/preview`, {})).status, 405)
   })
 
   test("refuses in Kubernetes' words", async () => {

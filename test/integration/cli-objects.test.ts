@@ -445,6 +445,15 @@ test('completion knows verbs, kinds, names and flags', async () => {
   assert.match(await ok('complete -- get proc'), /^processes\n$/)
   assert.equal(await ok('complete -- get ps w'), 'web\n')
   assert.equal(await ok('complete -- describe ps/w'), 'ps/web\n')
+  await server.client.for('ManifestSource').create({
+    apiVersion: 'pmk.dev/v1',
+    kind: 'ManifestSource',
+    metadata: { name: 'host', namespace: 'default' },
+    spec: { path: '/srv', suspend: true },
+  } as never)
+  assert.equal(await ok('complete -- sync h'), 'host\n')
+  assert.equal(await ok('complete -- suspend source/h'), 'source/host\n')
+  assert.match(await ok('complete -- sync --w'), /^--watch\n--wait\n$/)
   assert.match(await ok('complete -- get --watch'), /^--watch\n--watch-only\n$/)
   for (const shell of ['bash', 'zsh', 'fish']) assert.match(await ok(`completion ${shell}`), /complete --/)
 })

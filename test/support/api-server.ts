@@ -1,6 +1,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import type { NodeGateways } from '../../src/api/node-gateway.ts'
+import type { SourcePreviewer } from '../../src/api/source-preview.ts'
 import { apiError } from '../../src/api/status.ts'
 import type { AuditSink } from '../../src/apiserver/audit.ts'
 import type { Authenticate } from '../../src/apiserver/authentication.ts'
@@ -65,6 +66,7 @@ export class TestApiServer {
       readonly clock?: Clock
       readonly authenticate?: Authenticate
       readonly tls?: TlsAuthority
+      readonly preview?: SourcePreviewer
     } = {},
   ): Promise<TestApiServer> {
     const dir = await tempDir()
@@ -80,6 +82,7 @@ export class TestApiServer {
       ...(options.limits === undefined ? {} : { limits: options.limits }),
       ...(options.audit === undefined ? {} : { audit: options.audit }),
       ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
+      ...(options.preview === undefined ? {} : { preview: options.preview }),
       ...(options.tls === undefined ? {} : { tls: options.tls }),
     })
     const socketPath = join(dir.path, 'pmk.sock')
