@@ -13,7 +13,8 @@ const LOCAL: ReadonlySet<bigint> = new Set([0xef53n, 0x5846_5342n, 0x9123_683en,
 const SLICE: Millis = 2
 /** A call that takes longer has asked the disk. */
 const SLOW: Millis = 5
-const MOST_SLOW = 3
+/** More than one slow call in so many: memory doesn't hold them. A few are slow because others had the processor. */
+const SLOW_OF = 50
 
 /**
  * stat(2) for one walk over many files. Through Node's threads it costs thirty microseconds of processor time, most of it for the
@@ -25,6 +26,7 @@ export class QuickStat {
   readonly #local = new Map<bigint, boolean>()
   #sliceEnds: Millis = 0
   #slow = 0
+  #asked = 0
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -41,7 +43,8 @@ export class QuickStat {
 
   /** `isWarm`: it is in a local directory, and was looked at before. */
   async of(path: string, isWarm: boolean): Promise<BigIntStats> {
-    if (!isWarm || this.#slow >= MOST_SLOW) return await stat(path, { bigint: true })
+    this.#asked += 1
+    if (!isWarm || this.#slow * SLOW_OF > this.#asked + 2 * SLOW_OF) return await stat(path, { bigint: true })
     const begin = this.#clock.monotonic()
     if (begin > this.#sliceEnds) {
       await nextTurn()
