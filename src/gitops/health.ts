@@ -17,7 +17,11 @@ export function healthOf(process: Process): Health {
   if ((status?.observedGeneration ?? 0) < metadata.generation)
     return { state: 'waiting', message: `${name}: the server has yet to see the change` }
   if (spec.desiredState === 'Stopped' || spec.suspend || spec.replicas === 0) return { state: 'healthy' }
-  if (findCondition(status?.conditions, 'Ready')?.status === 'True') return { state: 'healthy' }
+  if (findCondition(status?.conditions, 'Ready')?.status === 'True') {
+    // Ready for as long as its owner asks: a program that ends right after its start is Ready for a moment.
+    if ((status?.availableReplicas ?? 0) >= spec.replicas) return { state: 'healthy' }
+    return { state: 'waiting', message: `${name} is Ready, and not yet for minReadySeconds, ${spec.minReadySeconds}` }
+  }
   const reason = status?.reason ?? 'Pending'
   if (reason === 'Succeeded') return { state: 'healthy' }
   const message = `${name} is ${reason}${status?.message === undefined || status.message === '' ? '' : `: ${status.message}`}`

@@ -159,6 +159,17 @@ describe('a source that waits for its Processes', () => {
     assert.equal((await world.events('HealthCheckFailed')).length, 1)
   })
 
+  test('waits for as long as a Process must be Ready', async () => {
+    world.origin('web').set({ 'p.yaml': processManifest('p', '  minReadySeconds: 10\n') })
+    await world.create('web', { wait: true, interval: '1h' })
+    await world.settle()
+    assert.equal((await world.source('web')).status?.message, 'Process default/p is Ready, and not yet for minReadySeconds, 10')
+    assert.equal(await world.ready('web'), 'False WaitingForHealth')
+    await world.env.clock.advance(10_000)
+    await world.settle()
+    assert.equal(await world.ready('web'), 'True Applied')
+  })
+
   test('does not wait for what is to be stopped', async () => {
     outcome = STARTING
     world.origin('web').set({ 'p.yaml': processManifest('p', '  desiredState: Stopped\n') })
