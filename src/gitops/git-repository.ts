@@ -47,6 +47,8 @@ export class GitRepository {
   readonly #reference: GitReference
   /** What the remote had, and the commit that it stands for; both are here. */
   #at: { readonly object: string; readonly commit: string } | undefined
+  /** What the remote had and was too large: it is not fetched at each poll. */
+  #tooLarge: string | undefined
 
   constructor({ directory, reference, largest }: GitRepositoryOptions) {
     this.#git = new Git(directory, largest)
@@ -123,7 +125,7 @@ export class GitRepository {
     if (this.#at?.object === object) return this.#at.commit
     await this.#init(object, signal)
     const known = await this.#target(signal)
-    if (known?.object !== object) await this.#take([`+${wanted}:${TARGET}`], ['--depth=1'], login, signal)
+    if (known?.object !== object) await this.#once(object, () => this.#take([`+${wanted}:${TARGET}`], ['--depth=1'], login, signal))
     this.#at = known?.object === object ? known : await this.#target(signal)
     if (this.#at === undefined) throw new GitError('RefNotFound', `${shortName(wanted)} of ${this.#reference.url} names no commit`)
     return this.#at.commit
@@ -132,22 +134,35 @@ export class GitRepository {
   async #fetchCommit(commit: string, login: GitLogin, signal: AbortSignal): Promise<string> {
     if (this.#at?.commit === commit) return commit
     await this.#init(commit, signal)
-    if (!(await this.#has(commit, signal))) {
-      const one = await this.#fetch([`+${commit}:${TARGET}`], ['--depth=1'], signal)
-      // Old servers give only what has a name: then all of these are fetched.
-      if (one.code !== 0 && /unadvertised object/i.test(one.stderr)) {
-        const unshallow = await stat(join(this.#git.repository, 'shallow')).then(
-          () => ['--unshallow'],
-          () => [],
-        )
-        await this.#take(['+refs/heads/*:refs/pmk/heads/*', '+refs/tags/*:refs/pmk/tags/*'], [...unshallow, '--prune'], login, signal)
-      } else if (/not our ref/.test(one.stderr)) throw this.#noCommit(commit)
-      else refuse(one, login.secrets)
-      if (!(await this.#has(commit, signal))) throw this.#noCommit(commit)
-      await this.#bound(signal)
-    }
+    if (!(await this.#has(commit, signal))) await this.#once(commit, () => this.#takeCommit(commit, login, signal))
     this.#at = { object: commit, commit }
     return commit
+  }
+
+  /** What turned out to be too large is not asked for again. */
+  async #once(object: string, take: () => Promise<void>): Promise<void> {
+    if (this.#tooLarge === object) throw new GitError('TooLarge', TOO_LARGE)
+    try {
+      await take()
+    } catch (err) {
+      if (err instanceof GitError && err.reason === 'TooLarge') this.#tooLarge = object
+      throw err
+    }
+  }
+
+  async #takeCommit(commit: string, login: GitLogin, signal: AbortSignal): Promise<void> {
+    const one = await this.#fetch([`+${commit}:${TARGET}`], ['--depth=1'], signal)
+    // Old servers give only what has a name: then all of these are fetched.
+    if (one.code !== 0 && /unadvertised object/i.test(one.stderr)) {
+      const unshallow = await stat(join(this.#git.repository, 'shallow')).then(
+        () => ['--unshallow'],
+        () => [],
+      )
+      await this.#take(['+refs/heads/*:refs/pmk/heads/*', '+refs/tags/*:refs/pmk/tags/*'], [...unshallow, '--prune'], login, signal)
+    } else if (/not our ref/.test(one.stderr)) throw this.#noCommit(commit)
+    else refuse(one, login.secrets)
+    if (!(await this.#has(commit, signal))) throw this.#noCommit(commit)
+    await this.#bound(signal)
   }
 
   #noCommit(commit: string): GitError {

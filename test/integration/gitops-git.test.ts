@@ -388,6 +388,12 @@ describe('what is kept', () => {
     const tooLarge = follow({ url: remote.url }, { largestRepository: 100_000 })
     assert.equal(await tooLarge.failure(), 'TooLarge: the repository is larger than one of manifests may be, even without its history')
     assert.ok(sizeOf(tooLarge.directory) < 150_000, `${sizeOf(tooLarge.directory)}`)
+    const place = join(tooLarge.directory, 'repository.git/objects/pack')
+    const { mtimeMs } = statSync(place)
+    assert.match(await tooLarge.failure(), /^TooLarge/)
+    assert.equal(statSync(place).mtimeMs, mtimeMs, 'it was fetched again')
+    await remote.commit({ 'a.yaml': 'small' })
+    assert.deepEqual(await tooLarge.files(), { 'a.yaml': 'small' })
     const follower = follow({ url: remote.url }, { largestRepository: 700_000 })
     for (let round = 1; round <= 6; round += 1) {
       await remote.commit({ 'a.yaml': `${round}`, 'big.txt': noise(round) })
