@@ -64,7 +64,7 @@ export function invalidObject(definition: Pick<ResourceDefinition, 'group' | 'ki
  * configuration), 422 for the result of any other patch.
  */
 export function strictDecodingError(
-  definition: ResourceDefinition,
+  definition: Pick<ResourceDefinition, 'group' | 'kind' | 'version'>,
   strictErrors: readonly string[],
   source: 'body' | 'patch',
   name = '',

@@ -179,9 +179,9 @@ class ResourceHandlers {
 
   readonly patchScale = async (request: ApiRequest): Promise<Answer> => {
     const render = documentRenderer(request)
-    const { patch } = decodePatch(request.body, booleanParameter(request.query, 'force'))
+    const { patch, duplicates } = decodePatch(request.body, booleanParameter(request.query, 'force'))
     const context = contextOf('PatchOptions', request, { apply: patch.type === 'apply' })
-    return render(await this.#registry.patchScale(this.#definition, refOf(request), patch, context))
+    return render(await this.#registry.patchScale(this.#definition, refOf(request), patch, duplicates, context))
   }
 
   #watch(request: ApiRequest, scope: Scope): Promise<Answer> {

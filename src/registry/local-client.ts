@@ -109,7 +109,7 @@ class LocalResourceClient {
     const target = this.#refOf(ref)
     const context = this.#contextOf(options)
     if (subresource === 'scale') {
-      await this.#registry.patchScale(this.#definition, target, patch, context)
+      await this.#registry.patchScale(this.#definition, target, patch, [], context)
       return this.#registry.get(this.#definition, target)
     }
     return (await this.#registry.patch(this.#definition, target, patch, [], context, subresource)).object

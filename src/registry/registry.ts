@@ -119,7 +119,7 @@ export interface Registry {
   deleteCollection(definition: ResourceDefinition, query: ListQuery, options: DeleteQuery, context: WriteContext): Promise<ListResult>
   getScale(definition: ResourceDefinition, ref: Ref): Promise<Scale>
   updateScale(definition: ResourceDefinition, ref: Ref, body: Body, context: WriteContext): Promise<Scale>
-  patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, context: WriteContext): Promise<Scale>
+  patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, duplicates: readonly string[], context: WriteContext): Promise<Scale>
   /** The newest resourceVersion. */
   resourceVersion(): string
 }

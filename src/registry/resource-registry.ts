@@ -171,18 +171,28 @@ class ResourceRegistry implements Registry {
   }
 
   async updateScale(definition: ResourceDefinition, ref: Ref, body: Body, context: WriteContext): Promise<Scale> {
-    return this.#changeScale(definition, ref, context, () => body.value)
+    return this.#changeScale(definition, ref, context, () => ({ ...body, source: 'body' }))
   }
 
-  async patchScale(definition: ResourceDefinition, ref: Ref, patch: Patch, context: WriteContext): Promise<Scale> {
+  async patchScale(
+    definition: ResourceDefinition,
+    ref: Ref,
+    patch: Patch,
+    duplicates: readonly string[],
+    context: WriteContext,
+  ): Promise<Scale> {
     if (patch.type === 'strategic') throw apiError('UnsupportedMediaType', 'a Scale takes no strategic merge patch')
     if (patch.type === 'apply') {
-      const value = configurationOfScale(definition, patch.value)
+      const value = configurationOfScale(definition, { value: patch.value, duplicates, source: 'body' }, ref.name, context)
       const applied = { definition, ref, value, force: patch.force === true, duplicates: [], subresource: 'scale' } as const
       return scaleOf(definition, (await this.#apply(applied, context)).object)
     }
     const ordinary: OrdinaryPatch = patch
-    return this.#changeScale(definition, ref, context, (scale) => patched(definition, scale, ordinary))
+    return this.#changeScale(definition, ref, context, (scale) => ({
+      value: patched(definition, scale, ordinary),
+      duplicates,
+      source: 'patch',
+    }))
   }
 
   async ensureDefaultNamespace(): Promise<void> {
@@ -227,7 +237,7 @@ class ResourceRegistry implements Registry {
     })
   }
 
-  async #changeScale(definition: ResourceDefinition, ref: Ref, context: WriteContext, change: (scale: Scale) => unknown): Promise<Scale> {
+  async #changeScale(definition: ResourceDefinition, ref: Ref, context: WriteContext, change: (scale: Scale) => Sent): Promise<Scale> {
     const object = await this.#writer.change(definition, ref, context, (prev) => {
       const next = admitScale(definition, prev, change(scaleOf(definition, prev)), context)
       return trackChange(definition, prev, next, context, this.#clock, 'scale')

@@ -81,6 +81,35 @@ describe('unknown and duplicate fields', () => {
     assert.deepEqual([warned.status, warned.headers.warning], [200, '299 - "duplicate field \\"[0].value\\""'])
   })
 
+  test('in a Scale, however it is written', async () => {
+    await server.send('POST', PROCESSES, processNamed('scaled'))
+    const scale = '"kind":"Scale","apiVersion":"autoscaling/v1","metadata":{"name":"scaled"}'
+    const written: readonly [method: string, type: string, body: string, code: number, told: string][] = [
+      ['PUT', 'application/json', `{${scale},"spec":{"replicas":2,"replica":3}}`, 400, 'unknown field "spec.replica"'],
+      ['PUT', 'application/json', `{${scale},"spec":{"replicas":2,"replicas":3}}`, 400, 'duplicate field "spec.replicas"'],
+      ['PATCH', 'application/merge-patch+json', '{"spec":{"replicas":2,"replica":3}}', 422, 'unknown field "spec.replica"'],
+      ['PATCH', 'application/merge-patch+json', '{"spec":{"replicas":2,"replicas":3}}', 422, 'duplicate field "spec.replicas"'],
+      ['PATCH', 'application/apply-patch+yaml', `{${scale},"extra":1,"spec":{"replicas":3}}`, 400, 'unknown field "extra"'],
+    ]
+    for (const [method, type, body, code, told] of written) {
+      const send = (validation: string) =>
+        server.raw(
+          method,
+          `${PROCESSES}/scaled/scale?fieldManager=test&fieldValidation=${validation}${type.includes('apply') ? '&force=true' : ''}`,
+          {
+            headers: { 'content-type': type },
+            body,
+          },
+        )
+      const refused = await send('Strict')
+      assert.deepEqual([refused.status, refused.json.message.includes(`strict decoding error: ${told}`)], [code, true], refused.text)
+      const warned = await send('Warn')
+      assert.equal(warned.status, 200, warned.text)
+      assert.ok(String(warned.headers.warning).includes(told.replaceAll('"', '\\"')), String(warned.headers.warning))
+      assert.equal((await send('Ignore')).headers.warning, undefined)
+    }
+  })
+
   test('a validation and a dry run of unknown sorts are refused', async () => {
     for (const [query, field] of [
       ['fieldValidation=Sloppy', 'fieldValidation'],
