@@ -16,12 +16,12 @@ import { Launcher } from './launcher.ts'
 import { LogStore } from './log-store.ts'
 import { Mounts, type View } from './mounts.ts'
 import { writeNote } from './note-file.ts'
-import { readStat } from './proc-stat.ts'
-import { KILL_TIMEOUT, type ProcessTrees, sendSignal, signalProcess } from './process-tree.ts'
+import type { ProcessTrees } from './process-tree.ts'
 import { readAs } from './read-as.ts'
 import { watchReaping } from './reaping.ts'
 import { inSlices, Relist } from './relist.ts'
 import { checkFiles, resolveCommand } from './resolve-command.ts'
+import { RunControl } from './run-control.ts'
 import { RunObserver } from './run-observer.ts'
 import {
   attemptOf,
@@ -53,7 +53,6 @@ import { bootLine, StateDir } from './state-dir.ts'
 import { Trash } from './trash.ts'
 import { openTrees } from './trees.ts'
 import { Turns } from './turns.ts'
-import { usageOf } from './usage.ts'
 
 export interface PosixRuntimeOptions {
   readonly dataDir: string
@@ -82,6 +81,7 @@ interface Parts {
   readonly shims: ShimKeeper
   readonly observer: RunObserver
   readonly starter: Starter
+  readonly control: RunControl
   readonly relist: Relist
   readonly spares: Spares
   readonly trash: Trash
@@ -162,9 +162,10 @@ class PosixRuntime implements ProcessRuntime {
       watch: (entry) => observer.watch(entry),
     })
     const starter = new Starter({ dir, files: this.#files, host, logs, mounts, shims, trees, observer, clock, bootId: this.#boot, signal })
+    const control = new RunControl({ trees, observer, clock, signal })
     const relist = new Relist({ entries: () => [...this.#instances.values()], observer, trees, clock, log })
     const gaps = [...hostGapsOf(host), ...logs.gaps]
-    this.#open = { host, trees, launcher, logs, mounts, shims, observer, starter, relist, spares, trash, gaps }
+    this.#open = { host, trees, launcher, logs, mounts, shims, observer, starter, control, relist, spares, trash, gaps }
     const adoption = { dir, files: this.#files, logs, observer, trees, starter, log, bootId: this.#boot }
     await adoptAll([...this.#instances.values()], adoption)
     relist.start()
@@ -207,52 +208,22 @@ class PosixRuntime implements ProcessRuntime {
     const number = signalNumber(signal)
     if (number === undefined) throw new Error(`There is no signal ${signal}`)
     const entry = this.#entryOf(id)
-    if (entry === undefined) return 0
-    await this.#refresh(entry)
-    if (number === 9) entry.killed = id
-    if (scope === 'Main') {
-      return entry.run?.state === 'running' && entry.main !== undefined && signalProcess(entry.main, number) ? 1 : 0
-    }
-    const members = await this.#parts.trees.members(entry.root)
-    if (scope === 'Tree') return members.filter((member) => signalProcess(member, number)).length
-    const pgrp = entry.main?.pid
-    const group = members.filter((member) => member.pgrp === pgrp)
-    // One call reaches all of a group at once, those it forks meanwhile included.
-    const first = group[0]
-    const now = first === undefined ? undefined : readStat(first.pid)
-    if (pgrp === undefined || now?.startTime !== first?.startTime || now?.pgrp !== pgrp) return 0
-    return sendSignal(-pgrp, number) ? group.length : 0
+    return entry === undefined ? 0 : this.#parts.control.signal(entry, id, number, scope)
   }
 
   async killTree(id: RunId): Promise<void> {
     const entry = this.#entryOf(id)
-    if (entry === undefined) return
-    await this.#refresh(entry)
-    if (entry.settled) return
-    entry.killed = id
-    const { trees } = this.#parts
-    await trees.kill(entry.root)
-    entry.paused = trees.isPaused(entry.root)
-    // The shim writes its record a moment after the program has gone.
-    const isOver = await this.#until(entry, KILL_TIMEOUT, async () =>
-      (await this.#refresh(entry))?.state === 'running' ? undefined : true,
-    )
-    if (isOver === undefined && !this.#stopped.signal.aborted) throw new Error(`${id} is still there after SIGKILL`)
+    if (entry !== undefined) await this.#parts.control.killTree(entry, id)
   }
 
   async pause(id: RunId, paused: boolean): Promise<void> {
     const entry = this.#entryOf(id)
-    if (entry === undefined || (await this.#refresh(entry))?.state !== 'running') return
-    this.#parts.trees.pause(entry.root, paused)
-    entry.paused = paused
-    await this.#refresh(entry)
+    if (entry !== undefined) await this.#parts.control.pause(entry, paused)
   }
 
   async treeAlive(id: RunId): Promise<boolean> {
     const entry = this.#entryOf(id)
-    if (entry === undefined) return false
-    const run = await this.#refresh(entry)
-    return run !== undefined && (run.state === 'running' || run.leftovers)
+    return entry !== undefined && this.#parts.control.treeAlive(entry)
   }
 
   async remove(instance: InstanceId): Promise<void> {
@@ -261,7 +232,7 @@ class PosixRuntime implements ProcessRuntime {
     if (entry === undefined) return this.#parts.trash.discard(this.#dir.temporary(instance))
     await entry.exclusively(async () => {
       if (this.#instances.get(instance) !== entry) return
-      const run = await this.#refresh(entry)
+      const run = await this.#parts.observer.refresh(entry)
       if (run?.state === 'running' || run?.leftovers) throw new Error(`${run.id} is alive and can't be removed`)
       entry.leaving = true
       try {
@@ -328,14 +299,7 @@ class PosixRuntime implements ProcessRuntime {
 
   async usage(id: RunId): Promise<Usage | undefined> {
     const entry = this.#entryOf(id)
-    if (entry === undefined) return undefined
-    const run = await this.#refresh(entry)
-    if (run?.state !== 'running') return undefined
-    const { trees } = this.#parts
-    const cpu = trees.cpuSeconds(entry.root)
-    const usage = { ...usageOf(await trees.members(entry.root)), ...trees.usage(entry.root) }
-    const base = entry.file?.cpuBase
-    return cpu === undefined || base === undefined ? usage : { ...usage, cpuSeconds: Math.max(0, cpu - base) }
+    return entry === undefined ? undefined : this.#parts.control.usage(entry)
   }
 
   async exec(config: ExecConfig, signal: AbortSignal): Promise<ExecResult> {
@@ -407,14 +371,6 @@ class PosixRuntime implements ProcessRuntime {
     await watchReaping({ spawn: spawnChild, host, clock: this.#clock, signal: this.#stopped.signal, onChange }).catch((err: unknown) => {
       this.#log.warn({ err }, 'Could not find out whether orphaned processes are reaped')
     })
-  }
-
-  #refresh(entry: Instance): Promise<Run | undefined> {
-    return this.#parts.observer.refresh(entry)
-  }
-
-  #until<T>(entry: Instance, timeout: Millis, probe: () => Promise<T | undefined>): Promise<T | undefined> {
-    return entry.until({ clock: this.#clock, timeout, signal: this.#stopped.signal }, probe)
   }
 
   #entry(id: InstanceId): Instance {
