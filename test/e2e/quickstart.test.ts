@@ -11,7 +11,7 @@ test('hack/quickstart ends with a running Process, also the second time', { time
   const pmk = (...args: readonly string[]): ReturnType<typeof run> => run([process.execPath, inRepository('dist/main.js'), ...args], env)
   try {
     for (const round of ['first', 'second']) {
-      const answer = await run([inRepository('hack/quickstart')], env)
+      const answer = await run([inRepository('hack/quickstart'), '--port=-1'], env)
       assert.equal(answer.code, 0, `${round} run: ${answer.stdout}${answer.stderr}`)
       assert.match(answer.stdout, /^NAME +READY +STATUS +RESTARTS +AGE$/m)
       assert.match(answer.stdout, /^hello +1\/1 +Running +0 /m)

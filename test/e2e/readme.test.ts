@@ -15,10 +15,13 @@ test('the first screen of README: from nothing to a process that heals itself, a
   const block = readme.split('```sh\n')[2]?.split('```')[0] ?? ''
   assert.match(block, /^pmk server start\npmk init .*\npmk get processes\n$/)
   const home = mkdtempSync(join(tmpdir(), 'pmk-readme-'))
-  // `pmk` as a command, as the alias of README makes it.
+  // `pmk` as a command, as the alias of README makes it, but for the port, which is the user's.
   const bin = join(home, 'bin')
   mkdirSync(bin)
-  writeFileSync(join(bin, 'pmk'), `#!/bin/sh\nexec "${process.execPath}" "${inRepository('dist/main.js')}" "$@"\n`)
+  writeFileSync(
+    join(bin, 'pmk'),
+    `#!/bin/sh\n[ "$*" != 'server start' ] || set -- "$@" --port=-1\nexec "${process.execPath}" "${inRepository('dist/main.js')}" "$@"\n`,
+  )
   chmodSync(join(bin, 'pmk'), 0o755)
   const data = join(home, 'data')
   const shell = (script: string): ReturnType<typeof run> =>
