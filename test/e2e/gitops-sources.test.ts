@@ -196,7 +196,7 @@ test('with drift: Report it is told with fields and manager, and left', { ...LIM
 })
 
 test('a source waits for another one, which names the Process that gave up and why', LIMIT, async () => {
-  const failing = `${sleeper('dep-p', '[sh, -c, "exit 3"]', ', backoff: {initial: 1ms}, restartLimit: {count: 2, window: 1m}, minReadySeconds: 1')}`
+  const failing = `${sleeper('dep-p', '[sh, -c, "exit 3"]', ', backoff: {initial: 1ms}, restartLimit: {count: 2, window: 1m}, minReadySeconds: 60')}`
   write('first', { 'p.yaml': failing })
   write('second', { 'a.yaml': map('second-a') })
   await follow('second', 'dependsOn: [{name: first}]')
