@@ -1,9 +1,10 @@
+import { dirname } from 'node:path'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { Gate } from './gate.ts'
 import type { LogFile } from './log-file.ts'
 import { nextLook, QUIET_LOOK } from './log-growth.ts'
-import { QuietLogs } from './quiet-logs.ts'
+import { QuietLogs, watchDirectory } from './quiet-logs.ts'
 import type { InstanceId, LogConfig, Notice } from './runtime.ts'
 
 const AFTER_ROTATION: Millis = 1_000
@@ -45,6 +46,7 @@ export class LogRotator {
     this.#quiet = new QuietLogs<RotatedLog>({
       clock: options.clock,
       interval: QUIET_LOOK,
+      watch: ({ out }, onChange) => watchDirectory(dirname(out.path), onChange),
       hasGrown: (log) => filesOf(log).some((file) => file.hasChanged()),
       onGrowth: (log) => this.lookIn(log, 0),
     })

@@ -1,22 +1,33 @@
+import { watch } from 'node:fs'
 import type { Clock, Millis } from '../base/clock.ts'
 import { nextTurn } from '../base/turn.ts'
 
 /** Looked at before others get a turn. */
 const SLICE = 100
+/** Those that the kernel watches are looked at all the same, each so many rounds: it may lose an event, and tells of none through mapped memory. */
+const ROUNDS_OF_WATCHED = 6
 
 export interface QuietLogsOptions<T> {
   readonly clock: Clock
+  /** Between looks at those that aren't watched. */
   readonly interval: Millis
+  /** Calls `onChange` when the log may have grown, any number of times. Gives the end of that, or undefined where it can't be had. */
+  readonly watch: (log: T, onChange: () => void) => (() => void) | undefined
   /** One glance at a size, nothing more: hundreds are asked each time. */
   readonly hasGrown: (log: T) => boolean
   /** It is quiet no longer, and not looked at here any more. */
   readonly onGrowth: (log: T) => void
 }
 
-/** Logs into which nobody writes at the moment. One timer for all of them: a timer for each would wake the server all the time. */
+/**
+ * Logs into which nobody writes at the moment. The kernel tells when that ends. One timer for all of them: a timer for each would wake the
+ * server all the time.
+ */
 export class QuietLogs<T> {
   readonly #options: QuietLogsOptions<T>
-  readonly #logs = new Set<T>()
+  /** Each with the end of its watch. */
+  readonly #logs = new Map<T, (() => void) | undefined>()
+  #round = 0
   #cancel: (() => void) | undefined
   #closed = false
 
@@ -25,18 +36,29 @@ export class QuietLogs<T> {
   }
 
   add(log: T): void {
-    this.#logs.add(log)
+    if (this.#closed || this.#logs.has(log)) return
+    const unwatch = this.#options.watch(log, () => this.#grew(log))
+    this.#logs.set(log, unwatch)
     if (this.#cancel === undefined) this.#schedule()
+    // Nobody has told of what came since the last look and before the watch.
+    if (unwatch !== undefined && this.#hasGrown(log)) this.#grew(log)
   }
 
   delete(log: T): void {
+    this.#logs.get(log)?.()
     this.#logs.delete(log)
   }
 
   close(): void {
     this.#closed = true
     this.#cancel?.()
-    this.#logs.clear()
+    for (const log of this.#logs.keys()) this.delete(log)
+  }
+
+  #grew(log: T): void {
+    if (!this.#logs.has(log)) return
+    this.delete(log)
+    this.#options.onGrowth(log)
   }
 
   #schedule(): void {
@@ -52,13 +74,14 @@ export class QuietLogs<T> {
   }
 
   async #look(): Promise<void> {
+    this.#round += 1
+    const isForAll = this.#round % ROUNDS_OF_WATCHED === 0
     let seen = 0
-    for (const log of [...this.#logs]) {
+    for (const [log, unwatch] of [...this.#logs]) {
+      if (unwatch !== undefined && !isForAll) continue
       seen += 1
       if (seen % SLICE === 0) await nextTurn()
-      if (!this.#logs.has(log) || !this.#hasGrown(log)) continue
-      this.#logs.delete(log)
-      this.#options.onGrowth(log)
+      if (this.#logs.has(log) && this.#hasGrown(log)) this.#grew(log)
     }
   }
 
@@ -68,5 +91,16 @@ export class QuietLogs<T> {
     } catch {
       return true
     }
+  }
+}
+
+/** File events of a directory, until the returned function is called; undefined where the kernel watches no more. */
+export function watchDirectory(directory: string, onChange: () => void): (() => void) | undefined {
+  try {
+    const watcher = watch(directory, { persistent: false }, onChange)
+    watcher.on('error', onChange)
+    return () => watcher.close()
+  } catch {
+    return undefined
   }
 }

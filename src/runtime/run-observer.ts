@@ -49,15 +49,15 @@ export class RunObserver {
   }
 
   /**
-   * The same at a third of the cost, for those that are looked at again and again: an end not told by an event shows in the time
-   * of the record, the death of a shim in its FIFO. A shim that somebody stopped isn't noticed.
+   * The same at a fraction of the cost, for those that are looked at again and again: an end not told by an event shows in the time
+   * of the record, the death of a shim in its FIFO. A shim that somebody stopped isn't noticed, nor a tree that somebody else froze.
    */
   async check(entry: Instance): Promise<Run | undefined> {
     const { run, watcher, extra, file } = entry
     const isSettledDown = run?.state === 'running' && run.supervised && watcher !== undefined && extra?.attempt !== file?.attempt
     if (!isSettledDown) return this.refresh(entry)
     const { dir, clock, trees } = this.#options
-    entry.paused = trees.isPaused(entry.root)
+    if (entry.paused) entry.paused = trees.isPaused(entry.root)
     const recorded = dir.recordedAt(entry.id)
     if (recorded === entry.checkedRecord && dir.hasShim(entry.id)) return run
     // One written just now may be written once more in the same tick.
