@@ -68,6 +68,9 @@ const DRAIN_POLL: Millis = 50
 const BY_UID = 'uid'
 const BY_PROCESS = 'process'
 const BY_DEPENDENCY = 'dependency'
+const BY_WATCHING = 'watching'
+/** The index value of all Instances that are reloaded when files change. */
+const FILES = 'files'
 
 export function createAgent(options: AgentOptions): Agent {
   return new NodeAgent(options)
@@ -104,6 +107,7 @@ class NodeAgent implements Agent {
         [BY_UID]: ({ metadata }) => [metadata.uid],
         [BY_PROCESS]: (instance) => [processKey(instance)],
         [BY_DEPENDENCY]: (instance) => (instance.spec.template.dependsOn ?? []).map(({ name }) => keyIn(instance, name)),
+        [BY_WATCHING]: ({ spec }) => ((spec.template.reload?.onFileChange ?? []).length > 0 ? [FILES] : []),
       },
     })
     this.#processes = new WatchInformer<Process>({ name: 'Process', client: client.for('Process'), clock, log })
@@ -301,9 +305,11 @@ class NodeAgent implements Agent {
 
   #watchedFiles(): readonly WatchedFiles[] {
     const watched: WatchedFiles[] = []
-    for (const { uid, runId, running } of this.#tracker.all()) {
-      const paths = this.#instance(uid)?.spec.template.reload?.onFileChange ?? []
-      if (running && runId !== undefined && paths.length > 0) watched.push({ uid, attempt: attemptOf(runId), paths })
+    for (const { metadata, spec } of this.#instances.byIndex(BY_WATCHING, FILES)) {
+      const { uid } = metadata
+      const { runId, running = false } = this.#tracker.get(uid) ?? {}
+      const paths = spec.template.reload?.onFileChange ?? []
+      if (running && runId !== undefined) watched.push({ uid, attempt: attemptOf(runId), paths })
     }
     return watched
   }

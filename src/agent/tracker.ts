@@ -34,10 +34,6 @@ export class Tracker {
     return this.#tracked.get(uid)
   }
 
-  all(): Iterable<TrackedInstance> {
-    return this.#tracked.values()
-  }
-
   track(uid: string): TrackedInstance {
     const known = this.#tracked.get(uid)
     if (known !== undefined) return known

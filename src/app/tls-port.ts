@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { apiError } from '../api/status.ts'
 import type { ApiServer } from '../apiserver/server.ts'
 import type { TlsAuthority, TlsEndpoint } from '../apiserver/tls-routes.ts'
+import { exponential } from '../base/backoff.ts'
 import type { Clock, Millis } from '../base/clock.ts'
 import type { Logger } from '../base/log.ts'
 import { kubeconfigOf, kubeconfigText } from '../pki/kubeconfig.ts'
@@ -11,8 +12,8 @@ import { pkiDirAt, writeSecretFile } from '../pki/pki-dir.ts'
 
 /** How often it is looked whether certificates have to be renewed. */
 const LOOK: Millis = 60_000
-/** How often what failed is tried again. */
-const RETRY: Millis = 10_000
+/** When what failed is tried again: each attempt at a port that another program has costs as much as opening it. */
+const RETRY = exponential({ initial: 10_000, factor: 2, max: LOOK, jitter: 0 })
 
 export interface TlsPortOptions {
   readonly api: Pick<ApiServer, 'listenSecurely' | 'useCredentials'>
@@ -40,6 +41,7 @@ export class TlsPort implements TlsAuthority {
   #pki: Pki | undefined
   #port: number | undefined
   #problem: string | undefined
+  #failures = 0
   #isClosed = false
   #cancel: () => void = () => {}
   #looking: Promise<void> = Promise.resolve()
@@ -83,14 +85,16 @@ export class TlsPort implements TlsAuthority {
       await this.#bringUp()
       if (this.#problem !== undefined) log.info({}, 'TLS is in order again')
       this.#problem = undefined
+      this.#failures = 0
     } catch (err) {
       const problem = this.#wordsFor(err as NodeJS.ErrnoException)
       // Once for each reason: it is tried again and again.
       if (problem !== this.#problem) log.error({ err }, `TLS: ${problem}`)
       this.#problem = problem
+      this.#failures += 1
     }
     if (this.#isClosed) return
-    this.#cancel = clock.schedule(this.#problem === undefined ? LOOK : RETRY, () => {
+    this.#cancel = clock.schedule(this.#failures === 0 ? LOOK : RETRY(this.#failures), () => {
       this.#looking = this.#look()
     })
   }
