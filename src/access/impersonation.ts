@@ -4,8 +4,11 @@ import { resourceAttributes } from './attributes.ts'
 import { type Authorizer, requireRight } from './authorizer.ts'
 import { ANONYMOUS, AUTHENTICATED } from './well-known.ts'
 
-/** Headers by their names in lower case, each with all its values. */
-export type HeaderValues = Readonly<NodeJS.Dict<readonly string[]>>
+/** The headers of a request, by their names in lower case: at once, and each with all its values, which takes a while to put together. */
+export interface HeaderValues {
+  readonly headers: Readonly<NodeJS.Dict<unknown>>
+  readonly headersDistinct: Readonly<NodeJS.Dict<readonly string[]>>
+}
 
 const PREFIX = 'impersonate-'
 const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/
@@ -15,9 +18,10 @@ const SERVICE_ACCOUNT = /^system:serviceaccount:([^:]+):([^:]+)$/
  * and `user` may impersonate all of them. Throws ApiError(Forbidden), or ApiError(BadRequest) for what isn't understood:
  * no such header is ever overlooked.
  */
-export function effectiveUser(authorizer: Authorizer, user: UserInfo, headers: HeaderValues): UserInfo {
-  const asked = Object.keys(headers).filter((name) => name.startsWith(PREFIX))
+export function effectiveUser(authorizer: Authorizer, user: UserInfo, request: HeaderValues): UserInfo {
+  const asked = Object.keys(request.headers).filter((name) => name.startsWith(PREFIX))
   if (asked.length === 0) return user
+  const headers = request.headersDistinct
   const unknown = asked.find((name) => name !== 'impersonate-user' && name !== 'impersonate-group')
   if (unknown !== undefined) throw apiError('BadRequest', `the header ${unknown} is not supported: users have a name and groups here`)
   const [name, ...more] = headers['impersonate-user'] ?? []

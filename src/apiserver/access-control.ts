@@ -23,7 +23,7 @@ export interface Granted {
 }
 
 /** Looks at what a request wants and who sent it. Throws ApiError(Forbidden). */
-export type Guard = (sender: UserInfo, wish: Wish, headers: HeaderValues) => Granted
+export type Guard = (sender: UserInfo, wish: Wish, request: HeaderValues) => Granted
 
 const nothingToSettle = async (): Promise<void> => {}
 
@@ -34,9 +34,9 @@ export function guardOf(route: Route, policy: AccessPolicy): Guard {
   }
   const serverUser = userInfo().username
   const attributesOf = attributesOfRoute(route.path)
-  return (sender, wish, headers) => {
+  return (sender, wish, request) => {
     const caller = withAuthenticated(sender)
-    const user = effectiveUser(policy, caller, headers)
+    const user = effectiveUser(policy, caller, request)
     const attributes = attributesOf(wish)
     requireRight(policy, user, attributes)
     const { verb } = attributes

@@ -7,10 +7,11 @@ import type { Logger } from '../base/log.ts'
 import { type Granted, type Guard, guardOf } from './access-control.ts'
 import type { AuditTrail } from './audit.ts'
 import { Gatekeeper, type GatekeeperOptions } from './gatekeeper.ts'
+import { IncomingRequest } from './incoming-request.ts'
 import { Cancellation, Deadlines, InFlight, type Limits } from './limits.ts'
 import { checkParameters, targetOf, wishOf } from './read-request.ts'
 import { attributesOfRoute } from './request-attributes.ts'
-import { type Answer, type ApiRequest, type Handler, handlerFor, type Route, type StreamAnswer } from './route.ts'
+import { type Answer, type Handler, handlerFor, type Route, type StreamAnswer } from './route.ts'
 import { sendStatus, sendText } from './send.ts'
 import { BODY_LIMIT, NO_SUCH_METHOD, NO_SUCH_PATH, statusOf } from './status-errors.ts'
 import { sendStream } from './stream.ts'
@@ -199,23 +200,20 @@ export class HttpApp {
     const { raw, headers, body } = request
     const wish = wishOf(request)
     checkParameters(wish)
-    const granted = guard(this.#gatekeeper.userOf(raw), wish, raw.headersDistinct)
-    const { user, impersonator, admit } = granted
+    const granted = guard(this.#gatekeeper.userOf(raw), wish, raw)
+    const { user, impersonator } = granted
     if (impersonator !== undefined) this.#audit?.note(raw, { user, impersonatedBy: impersonator.name })
     this.#grants.set(cancellation, granted)
-    const apiRequest: ApiRequest = {
-      ...wish,
+    const incoming = new IncomingRequest({
+      wish,
       headers,
-      body: { contentType: headers['content-type'], bytes: body as Uint8Array | undefined },
-      user,
-      admit,
-      get signal() {
-        return cancellation.signal
-      },
+      bytes: body as Uint8Array | undefined,
+      granted,
+      cancellation,
       warn: (text) => warnings.push(text),
       note: (notes) => this.#audit?.note(raw, notes),
-    }
-    const answer = await handler(apiRequest)
+    })
+    const answer = await handler(incoming)
     await granted.settled()
     return answer
   }
