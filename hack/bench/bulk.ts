@@ -135,10 +135,10 @@ interface WatchedProcess {
 }
 
 async function idle(ctx: Context, server: BenchServer, starts: Starts, count: number): Promise<void> {
-  // What follows a crowd of starts is not idleness yet.
-  await sleep(3_000)
-  // The slowest of the server's own rounds comes every 30 s.
-  const ms = ctx.quick ? 3_000 : 31_000
+  // What follows a crowd of starts is not idleness yet: V8 goes on compiling and collecting for a minute or so.
+  await sleep(ctx.quick ? 3_000 : 60_000)
+  // The slowest of the server's own rounds comes every 60 s.
+  const ms = ctx.quick ? 3_000 : 61_000
   const before = server.cpu(starts.pids)
   await sleep(ms)
   const share = ((server.cpu(starts.pids) - before) / ms) * 100
