@@ -13,6 +13,7 @@ import { DirectoryWatch } from './directory-watch.ts'
 import type { Built, KustomizeOptions } from './kustomize.ts'
 import { LookTurns, PATIENCE } from './look-turns.ts'
 import { QuickStat } from './quick-stat.ts'
+import { RestingTree } from './resting-tree.ts'
 import type { Fetched, ManifestOrigin, Snapshot, SourceFile } from './snapshot.ts'
 
 /** A file that changed so recently may be changing still. */
@@ -39,6 +40,8 @@ export interface DirectoryOriginOptions {
 }
 
 interface Look {
+  /** When it began, in milliseconds since the epoch. */
+  readonly begin: Millis
   readonly walk: Walk
   readonly read: ReadonlyMap<string, Known | Unread>
 }
@@ -62,6 +65,8 @@ export class DirectoryOrigin implements ManifestOrigin {
   readonly #watch = new DirectoryWatch()
   #known: ReadonlyMap<string, Known> = new Map()
   #snapshot: Snapshot | undefined
+  /** What need not be walked again while nothing of it changes. */
+  #resting: { readonly tree: RestingTree; readonly snapshot: Snapshot } | undefined
   #lookingSince: Millis | undefined
   #firstLook: Millis | undefined
   /** Of files whose times lie ahead: since when each has been seen as it is. By the newest look, and by the one before. */
@@ -82,7 +87,7 @@ export class DirectoryOrigin implements ManifestOrigin {
       return { type: 'unsettled', path: printable(path), retryAfter: LOOKING }
     }
     const looked = await this.#turns.run((inner, tick) => this.#look(inner, tick), signal)
-    if ('type' in looked) return looked.type === 'failed' ? looked : this.#noAnswer(looked.elsewhere)
+    if ('type' in looked) return looked.type === 'no answer' ? this.#noAnswer(looked.elsewhere) : looked
     return await this.#gather(looked, signal)
   }
 
@@ -95,6 +100,7 @@ export class DirectoryOrigin implements ManifestOrigin {
   async discard(): Promise<void> {
     this.#known = new Map()
     this.#snapshot = undefined
+    this.#resting = undefined
   }
 
   #noAnswer(elsewhere: boolean): Fetched {
@@ -102,12 +108,22 @@ export class DirectoryOrigin implements ManifestOrigin {
     return { type: 'failed', reason: 'PathUnreadable', message: `${printable(this.#options.path)}: ${where}` }
   }
 
-  async #look(signal: AbortSignal, tick: () => void): Promise<Look | (Fetched & { readonly type: 'failed' })> {
+  async #look(signal: AbortSignal, tick: () => void): Promise<Look | (Fetched & { readonly type: 'failed' | 'snapshot' })> {
     const { path, clock } = this.#options
     this.#lookingSince = clock.monotonic()
     try {
+      const quickStat = new QuickStat(clock)
+      const begin = epochOf(clock.now())
+      const rested = this.#resting
+      this.#resting = undefined
+      if (rested !== undefined && (await rested.tree.rests(quickStat, signal, tick))) {
+        this.#resting = rested
+        // A watch that was lost meanwhile is asked for again.
+        this.#watch.follow(rested.tree.places)
+        return { type: 'snapshot', snapshot: rested.snapshot }
+      }
       const isKnown = (file: string): boolean => this.#known.has(file)
-      const walk = await walkDirectory(path, { signal, tick, isKnown, quickStat: new QuickStat(clock) })
+      const walk = await walkDirectory(path, { signal, tick, isKnown, quickStat })
       signal.throwIfAborted()
       this.#watch.follow(walk.places)
       this.#aheadBefore = this.#ahead
@@ -118,7 +134,7 @@ export class DirectoryOrigin implements ManifestOrigin {
         signal.throwIfAborted()
         tick()
       }
-      return { walk, read }
+      return { walk, read, begin }
     } catch (err) {
       signal.throwIfAborted()
       if (err instanceof TooLargeError) return { type: 'failed', reason: 'TooLarge', message: err.message }
@@ -136,7 +152,7 @@ export class DirectoryOrigin implements ManifestOrigin {
   }
 
   /** What a look came to. Kustomizations are built by a program, which may take its time and can be ended. */
-  async #gather({ walk, read }: Look, signal: AbortSignal): Promise<Fetched> {
+  async #gather({ walk, read, begin }: Look, signal: AbortSignal): Promise<Fetched> {
     const known = new Map<string, Known>()
     const problems: Problem[] = [...walk.problems]
     let unsettled: { readonly path: string; readonly retryAfter: Millis } | undefined
@@ -159,10 +175,13 @@ export class DirectoryOrigin implements ManifestOrigin {
     const { notes } = walk
     const files = [...known.values()].map(({ file }) => file)
     const prev = this.#snapshot
-    if (prev !== undefined && isSame(prev.files, files) && jsonEqual([prev.problems, prev.notes], [problems, notes]))
-      return { type: 'snapshot', snapshot: prev }
-    this.#snapshot = { revision: revisionOf(known, problems), files, problems, notes }
-    return { type: 'snapshot', snapshot: this.#snapshot }
+    const isAsBefore = prev !== undefined && isSame(prev.files, files) && jsonEqual([prev.problems, prev.notes], [problems, notes])
+    const snapshot = isAsBefore ? prev : { revision: revisionOf(known, problems), files, problems, notes }
+    this.#snapshot = snapshot
+    const isBuiltAlone = walk.kustomizations.every((found) => known.get(kustomizationPath(found))?.fingerprint !== '')
+    const tree = problems.length === 0 && isBuiltAlone ? RestingTree.of(this.#options.path, walk, begin) : undefined
+    this.#resting = tree && { tree, snapshot }
+    return { type: 'snapshot', snapshot }
   }
 
   /**

@@ -260,9 +260,11 @@ describe('a file that is being written', () => {
     await place.files()
     await place.files()
     unlinkSync(place.path('b.yaml'))
+    // However slow the host is: that moment.
+    const now = systemClock.now()
     const another = new DirectoryOrigin({
       path: place.root,
-      clock: systemClock,
+      clock: { ...systemClock, now: () => now },
       kustomize: async () => ({ problem: 'nothing builds here' }),
     })
     assert.equal((await another.fetch(new AbortController().signal)).type, 'unsettled')
