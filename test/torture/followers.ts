@@ -13,6 +13,8 @@ export class Follower {
   readonly #stop = new AbortController()
   #notes = 0
   over = false
+  /** It has been at the end of the log once. */
+  hasCaughtUp = false
   #taken = 0
 
   constructor(client: HttpClient, instance: Instance, ledger: Ledger, failed: (what: string) => void) {
@@ -46,8 +48,8 @@ export class Follower {
     const who = `a follower of ${this.instance.metadata.name}`
     try {
       const note = (): void => {
-        // It begins with the run, whose first lines may be gone by the time it comes.
-        if (this.#reader.lines > 0) this.#notes += 1
+        // It begins with the run, whose first lines may be gone by the time it comes, and more of them on its way.
+        if (this.hasCaughtUp) this.#notes += 1
         this.#reader.lost()
       }
       for await (const bytes of followLog(source, note)) for (const wrong of this.#reader.feed(bytes)) failed(`${who}: ${wrong}`)

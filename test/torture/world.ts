@@ -477,7 +477,8 @@ export class World {
       const hasAll = (): boolean =>
         follower.over || newest === undefined || (follower.position.attempt === newest.attempt && follower.position.line >= written)
       while (!hasAll() && performance.now() < end) await pause(50)
-      if (!hasAll()) {
+      if (hasAll()) follower.hasCaughtUp = true
+      else {
         const { attempt, line } = follower.position
         found.push(
           `a follower of ${instance.metadata.name} is at line ${line} of attempt ${attempt}, of ${written} of attempt ${newest?.attempt}`,
