@@ -138,10 +138,18 @@ export class Server {
     return answer.stdout
   }
 
+  /** A source would make its Processes anew while they are deleted. */
+  async #endSources(): Promise<void> {
+    const sources = this.client.for('ManifestSource')
+    for (const { metadata } of (await sources.list()).items) await sources.delete(metadata)
+    await eventually(async () => assert.equal((await sources.list()).items.length, 0, 'a source is still there'), { within: 60_000 })
+  }
+
   /** Removes everything, ends the server, and fails when a process is left over. */
   async close(): Promise<void> {
     try {
       if (this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null) {
+        await this.#endSources()
         await this.ok('delete', 'processes', '--all', '--all-namespaces', '--timeout=60s')
         await this.kill('SIGTERM')
       }
