@@ -54,8 +54,10 @@ function clearUp(draft: Draft, run: (Run & { readonly state: 'exited' }) | undef
   if (run === undefined || past === undefined || (past.cleaned && !run.leftovers)) return undefined
   if (intent === 'Hold') return held(draft)
   const { forking, lifecycle } = instance.spec.template
-  // What a forking daemon leaves behind may be sessions that shall outlive its restart; they go when it is not wanted.
-  if (run.leftovers && (forking === undefined || intent !== 'Run')) {
+  // What a forking daemon leaves behind may be sessions that shall outlive its restart; they go when it is not wanted. What ran may
+  // have been none: the template that makes it one may have come since.
+  const mayLeave = forking !== undefined && memory.launched?.revision === instance.spec.revision && intent === 'Run'
+  if (run.leftovers && !mayLeave) {
     const since = past.sweptAt === undefined ? Number.POSITIVE_INFINITY : time.monotonic - past.sweptAt
     const standing = { phase: 'Stopping', reason: 'Stopping', message: 'Ending the processes that the main process left behind' } as const
     if (since < SWEEP_AGAIN) return { standing, lookAgainAfter: SWEEP_AGAIN - since }

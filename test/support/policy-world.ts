@@ -296,8 +296,11 @@ export class PolicyWorld {
     this.look()
   }
 
-  die(exit: { readonly code: number; readonly oomKills?: number } | { readonly signal: string; readonly oomKills?: number }): void {
-    this.#end(exit, false)
+  die(
+    exit: { readonly code: number; readonly oomKills?: number } | { readonly signal: string; readonly oomKills?: number },
+    leftovers = false,
+  ): void {
+    this.#end(exit, leftovers)
   }
 
   #advance(to: Millis): void {

@@ -470,6 +470,22 @@ const dying: readonly Row[] = [
     expect: ['start 2'],
   },
   {
+    given: 'it left processes behind, and is to be a forking daemon only from the next start on',
+    before: old,
+    when: (w) =>
+      w.restartAgent({
+        whileAway: () => {
+          w.die({ code: 1 }, true)
+          const { spec } = w.instance
+          w.instance = {
+            ...w.instance,
+            spec: { ...spec, revision: 'web-2', template: { ...spec.template, forking: { pidFile: '/run/x.pid' } } },
+          }
+        },
+      }),
+    expect: ['killTree', 'start 2'],
+  },
+  {
     given: 'it died while the agent was away',
     before: old,
     when: (w) => w.restartAgent({ whileAway: () => w.die({ code: 7 }) }),
