@@ -136,6 +136,8 @@ describe('a server killed at a step of its work, and the next one', () => {
     if (run?.state !== 'running') assert.fail('it runs')
     const shim = shimOf(config.instance)
     nodeProcess.kill(shim, 'SIGSTOP')
+    // A wait that is under way takes what has died before it stops.
+    await eventually(() => assert.equal(readStat(shim)?.state, 'T', 'the shim still runs'))
     nodeProcess.kill(run.pid, 'SIGQUIT')
     await eventually(() => assert.equal(readStat(run.pid)?.state, 'Z'))
     child.kill('SIGKILL')
